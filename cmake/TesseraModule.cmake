@@ -1,0 +1,32 @@
+# Flags for all of our own code: strict, and the same floating-point results on every instruction
+# set (a contraction that only one compiler makes would change the last bit of an answer).
+add_library(tessera_flags INTERFACE)
+target_compile_features(tessera_flags INTERFACE cxx_std_20)
+target_compile_options(tessera_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion
+  -ffp-contract=off -fvisibility=hidden)
+if(TESSERA_SANITIZE)
+  target_compile_options(tessera_flags INTERFACE
+    -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(tessera_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})
+endif()
+if(TESSERA_FUZZ)
+  target_compile_options(tessera_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+set_property(GLOBAL PROPERTY TESSERA_MODULES "")
+
+# A folder under src/ is one static library. It may include from the modules in DEPS and from no
+# other: the DEPS lines together are the layer diagram.
+#   tessera_module(ops SOURCES a.cc b.cc DEPS tensor device LIBS PkgConfig::X)
+# PUBLIC_LIBS are libraries that the module's own headers show.
+function(tessera_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS;PUBLIC_LIBS" ${ARGN})
+  add_library(tessera_${name} STATIC ${ARG_SOURCES})
+  list(TRANSFORM ARG_DEPS PREPEND tessera_)
+  target_include_directories(tessera_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  target_link_libraries(tessera_${name}
+    PUBLIC ${ARG_DEPS} ${ARG_PUBLIC_LIBS} PRIVATE $<BUILD_INTERFACE:tessera_flags> ${ARG_LIBS})
+  set_property(GLOBAL APPEND PROPERTY TESSERA_MODULES tessera_${name})
+endfunction()

@@ -1,0 +1,178 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "tessera/error.h"
+
+namespace tessera {
+namespace {
+
+[[noreturn]] void throw_system_error(const std::string& path, const char* doing, int code) {
+  throw Error({.where = path,
+               .what = fmt::format("cannot {}: {}", doing, std::generic_category().message(code))});
+}
+
+struct Opened {
+  int fd;
+  uint64_t size;
+};
+
+Opened open_regular(const std::string& path) {
+  // O_NONBLOCK: opening a named pipe must not wait for its writer. It changes nothing on files.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) throw_system_error(path, "open", errno);
+  struct stat info = {};
+  if (::fstat(fd, &info) != 0) {
+    const int code = errno;
+    ::close(fd);
+    throw_system_error(path, "stat", code);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    ::close(fd);
+    throw Error({.where = path,
+                 .expected = "a regular file",
+                 .found = S_ISDIR(info.st_mode) ? "a directory" : "a special file"});
+  }
+  return {fd, static_cast<uint64_t>(info.st_size)};
+}
+
+}  // namespace
+
+File::File(std::string path, int fd, uint64_t size)
+    : path_(std::move(path)), fd_(fd), size_(size) {}
+
+File File::open(const std::string& path) {
+  const Opened opened = open_regular(path);
+  return {path, opened.fd, opened.size};
+}
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+File::~File() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void File::read_at(uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_system_error(path_, "read", errno);
+    if (got == 0)
+      throw Error({.where = path_,
+                   .what = "ends too early",
+                   .expected = fmt::format("{} more bytes at offset {}", out.size(), offset),
+                   .found = "the end of the file",
+                   .hint = "was the download complete?"});
+    offset += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
+}
+
+MappedFile MappedFile::open(const std::string& path) {
+  const Opened opened = open_regular(path);
+  MappedFile file;
+  file.path_ = path;
+  if (opened.size > 0) {
+    void* at = ::mmap(nullptr, opened.size, PROT_READ, MAP_PRIVATE, opened.fd, 0);
+    const int code = errno;
+    ::close(opened.fd);
+    if (at == MAP_FAILED) throw_system_error(path, "map", code);
+    file.bytes_ = {static_cast<const std::byte*>(at), opened.size};
+  } else {
+    ::close(opened.fd);
+  }
+  return file;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+std::string read_file(const std::string& path, uint64_t max_bytes) {
+  const File file = File::open(path);
+  if (file.size() > max_bytes)
+    throw Error({.where = path,
+                 .what = "file size",
+                 .expected = fmt::format("at most {} bytes", max_bytes),
+                 .found = fmt::format("{} bytes", file.size())});
+  std::string content(file.size(), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(content)));
+  return content;
+}
+
+void write_file_atomic(const std::string& path, std::string_view content) {
+  std::string temporary = path + ".XXXXXX";
+  const int fd = ::mkstemp(temporary.data());
+  if (fd < 0) throw_system_error(path, "create", errno);
+  const auto give_up = [&](const char* doing) {
+    const int code = errno;
+    ::close(fd);
+    ::unlink(temporary.c_str());
+    throw_system_error(path, doing, code);
+  };
+  // mkstemp makes the file private; a result file follows the user's umask like any other.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  if (::fchmod(fd, 0666 & ~mask) != 0) give_up("set the mode of");
+  while (!content.empty()) {
+    const ssize_t wrote = ::write(fd, content.data(), content.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) give_up("write");
+    content.remove_prefix(static_cast<size_t>(wrote));
+  }
+  if (::fsync(fd) != 0) give_up("flush");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename to");
+  ::close(fd);
+}
+
+bool file_exists(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool directory_exists(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+std::string path_inside(const std::string& dir, const std::string& name, const std::string& where) {
+  size_t begin = 0;
+  while (begin <= name.size()) {
+    const size_t end = std::min(name.find('/', begin), name.size());
+    const std::string_view part = std::string_view(name).substr(begin, end - begin);
+    if (part.empty() || part == "." || part == ".." || part.find('\0') != part.npos)
+      throw Error({.where = where,
+                   .what = "file name",
+                   .expected = "a path inside the model folder",
+                   .found = '"' + name + '"'});
+    begin = end + 1;
+  }
+  return dir + "/" + name;
+}
+
+}  // namespace tessera

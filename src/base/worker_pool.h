@@ -1,0 +1,54 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tessera {
+
+/// A fixed number of threads that share loops. A thread that waits spins for a few microseconds
+/// and then sleeps, so an idle pool costs nothing and two busy pools on the same cores get along.
+class WorkerPool {
+ public:
+  /// `threads` (>= 1) counts the caller of for_each: threads - 1 are started. `cpus` pins them in
+  /// turn, the calling thread excepted; empty leaves them to the scheduler.
+  explicit WorkerPool(int threads, const std::vector<int>& cpus = {});
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Calls body(i) once for every i in [0, count), on the caller's thread and the workers', in no
+  /// given order; returns when all are done. What body writes is visible to the caller afterwards.
+  /// `body` must not throw. When another thread is inside for_each, the loop runs on the caller's
+  /// thread alone: who does the work may never change its result.
+  template <typename Body>
+  void for_each(int64_t count, const Body& body) {
+    run(
+        count, [](const void* b, int64_t i) { (*static_cast<const Body*>(b))(i); }, &body);
+  }
+
+ private:
+  using Call = void (*)(const void* body, int64_t index);
+  void run(int64_t count, Call call, const void* body);
+  void work();
+  void worker_loop();
+
+  std::vector<std::thread> workers_;
+  std::mutex busy_;  // held by the thread inside run()
+
+  // One loop at a time: the fields are written before epoch_ rises, read after it was seen.
+  Call call_ = nullptr;
+  const void* body_ = nullptr;
+  int64_t count_ = 0;
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> running_{0};
+  std::atomic<uint32_t> epoch_{0};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace tessera
