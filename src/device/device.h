@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "device/ledger.h"
+#include "device/stream.h"
+
+namespace tessera {
+
+enum class DeviceKind : uint8_t { kVirtual, kSimulated, kCuda };
+
+/// What a device is, fixed when it is opened.
+struct DeviceInfo {
+  std::string name;  ///< "cpu:0", "sim:1", "cuda:0"; unique among the open devices
+  DeviceKind kind = DeviceKind::kVirtual;
+  uint64_t budget_bytes = 0;
+  uint64_t granule_bytes = 64;  ///< every allocation is rounded up to this
+
+  int threads = 1;             ///< virtual: workers, the stream's own thread counted
+  std::vector<int> cpus = {};  ///< virtual: cores to pin them to; empty: the scheduler's choice
+  double speed = 1;            ///< virtual: below 1, every op is stretched to 1/speed of its time
+
+  double link_bytes_per_s = 0;  ///< to and from other devices; 0: as fast as memory
+  double link_latency_s = 0;
+
+  // Simulated devices run by these; on the others they are what was measured (0: not yet).
+  double read_bytes_per_s = 0;
+  double flops_per_s = 0;
+  double op_overhead_s = 0;
+};
+
+class DeviceBuffer;
+
+/// One place where tensors live and ops run. Thread-safe. Outlives its buffers, streams and events.
+class Device {
+ public:
+  virtual ~Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  const DeviceInfo& info() const { return info_; }
+  Ledger& ledger() { return ledger_; }
+
+  /// `bytes` rounded up to the granule, booked in the ledger for `owner`; contents undefined.
+  /// Throws Error when the budget, or the machine, does not have them. A simulated device books and
+  /// gives a buffer whose data() is null.
+  DeviceBuffer allocate(uint64_t bytes, MemoryKind kind, std::string_view owner);
+
+  virtual std::unique_ptr<Stream> open_stream(std::string_view name) = 0;
+  virtual std::unique_ptr<Event> make_event() = 0;
+
+ protected:
+  explicit Device(DeviceInfo info);
+
+ private:
+  friend class DeviceBuffer;
+  virtual void* take(uint64_t bytes) = 0;  // throws Error when the machine has no more
+  virtual void give_back(void* data, uint64_t bytes) noexcept = 0;
+
+  const DeviceInfo info_;
+  Ledger ledger_;
+};
+
+/// Owns bytes on one device and frees them. Moves; does not copy. All other code holds a Tensor,
+/// which never frees.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;  ///< owns nothing
+  DeviceBuffer(DeviceBuffer&& other) noexcept;
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept;
+  ~DeviceBuffer();
+
+  void* data() const { return data_; }
+  uint64_t bytes() const { return bytes_; }
+  Device* device() const { return device_; }
+
+ private:
+  friend class Device;
+  DeviceBuffer(Device& device, void* data, uint64_t bytes, MemoryKind kind, std::string owner);
+
+  Device* device_ = nullptr;
+  void* data_ = nullptr;
+  uint64_t bytes_ = 0;
+  MemoryKind kind_ = MemoryKind::kFixed;
+  std::string owner_;
+};
+
+/// CPU memory with an enforced budget, worker threads of its own, one thread more per stream.
+std::unique_ptr<Device> open_virtual_device(DeviceInfo info);
+
+/// No memory and no threads: run() and copy() advance a clock of the stream by their cost, an event
+/// carries its time from stream to stream, bodies are never called.
+std::unique_ptr<Device> open_simulated_device(DeviceInfo info);
+
+}  // namespace tessera

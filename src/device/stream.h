@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "device/work.h"
+
+namespace tessera {
+
+class Device;
+
+/// A mark in a stream that others wait for. Recording again moves the mark. Made by a Device, lives
+/// longer than the streams' use of it. As in CUDA, a wait means the last record made before the
+/// wait was submitted; an event never recorded counts as done.
+class Event {
+ public:
+  virtual ~Event() = default;
+
+  /// The calling thread waits until everything before the mark has run.
+  virtual void synchronize() = 0;
+
+  /// The time at which the mark was passed, in seconds of the device's clock (simulated time on a
+  /// simulated device). Only after synchronize(); differences between devices of one kind count.
+  virtual double time_s() const = 0;
+};
+
+/// A device's queue: what is submitted runs in order, later than the call, beside other streams.
+/// Submitted to by one thread at a time. Pointers in what is submitted must stay valid until it
+/// has run. A body that throws breaks the stream: what follows is skipped (events still pass), and
+/// synchronize() throws the Error.
+class Stream {
+ public:
+  virtual ~Stream() = default;  ///< waits for what was submitted
+
+  virtual Device& device() const = 0;
+
+  /// Queues a body for the device's threads. Simulated devices only charge `cost`.
+  virtual void run(const Cost& cost, const Work& work) = 0;
+
+  /// Queues a copy of `bytes`; a null device means host memory. At least one end is this stream's
+  /// device. Takes latency + bytes / bandwidth of the slower end's link where one is set.
+  virtual void copy(void* to, Device* to_device, const void* from, Device* from_device,
+                    uint64_t bytes) = 0;
+
+  virtual void record(Event& event) = 0;
+  virtual void wait(Event& event) = 0;
+
+  /// The calling thread waits for all that was submitted; throws the Error that broke the stream.
+  virtual void synchronize() = 0;
+};
+
+}  // namespace tessera
