@@ -47,6 +47,9 @@ class Stream {
 
   /// The calling thread waits for all that was submitted; throws the Error that broke the stream.
   virtual void synchronize() = 0;
+
+  /// Throws the Error that broke the stream, if one did; does not wait.
+  virtual void check() const = 0;
 };
 
 }  // namespace tessera
