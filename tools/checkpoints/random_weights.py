@@ -13,7 +13,7 @@ import numpy as np
 
 GAINS = {"q_proj": 1.5, "k_proj": 1.5, "v_proj": 1.2, "o_proj": 1.0, "out_proj": 1.0, "gate_proj": 1.3, "up_proj": 1.3,
          "down_proj": 1.5, "fc1": 1.3, "fc2": 1.5, "patch_embedding": 1.0, "mm_projector": 1.0}
-STOP_GAIN = 1.35  # end of text and "#" are a little louder than the rest, so that some answers stop by themselves
+STOP_GAIN = 1.15  # end of text and "##" are a little louder than the rest, so that some answers stop by themselves
 
 
 def random_tensor(name: str, shape: tuple[int, ...], seed: int, tied: bool, loud_rows: list[int]) -> np.ndarray:
