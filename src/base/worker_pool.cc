@@ -3,27 +3,10 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "base/spin_wait.h"
+
 namespace tessera {
 namespace {
-
-// About 2 us: longer than the gap between two ops of one step, far shorter than a time slice.
-constexpr int kSpins = 200;
-
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
-// Returns once `value` differs from `old`.
-template <typename T>
-void wait_while_equal(const std::atomic<T>& value, T old) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    pause();
-  }
-  value.wait(old, std::memory_order_acquire);
-}
 
 void pin(std::thread& thread, int cpu) {
   cpu_set_t set;

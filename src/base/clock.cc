@@ -1,0 +1,18 @@
+#include "base/clock.h"
+
+#include <thread>
+
+#include "base/spin_wait.h"
+
+namespace tessera {
+
+void sleep_until_s(double when_s) {
+  // The kernel may wake a sleeper 50 us late (the default timer slack); a thread that cares asks
+  // for less, and then this leaves time to switch to it.
+  constexpr double kSpin_s = 50e-6;
+  const double sleep_s = when_s - kSpin_s - now_s();
+  if (sleep_s > 0) std::this_thread::sleep_for(std::chrono::duration<double>(sleep_s));
+  while (now_s() < when_s) spin_pause();
+}
+
+}  // namespace tessera
