@@ -25,9 +25,9 @@ class Event {
 };
 
 /// A device's queue: what is submitted runs in order, later than the call, beside other streams.
-/// Submitted to by one thread at a time. Pointers in what is submitted must stay valid until it
-/// has run. A body that throws breaks the stream: what follows is skipped (events still pass), and
-/// synchronize() throws the Error.
+/// Submitted to by one thread at a time (synchronize() and the destructor count). Pointers in what
+/// is submitted must stay valid until it has run. A body that throws breaks the stream: what
+/// follows is skipped (events still pass), and synchronize() throws the Error.
 class Stream {
  public:
   virtual ~Stream() = default;  ///< waits for what was submitted
@@ -48,7 +48,8 @@ class Stream {
   /// The calling thread waits for all that was submitted; throws the Error that broke the stream.
   virtual void synchronize() = 0;
 
-  /// Throws the Error that broke the stream, if one did; does not wait.
+  /// Throws the Error that broke the stream, if one did; does not wait. From any thread; after an
+  /// event of this stream was passed, it knows of all that ran before.
   virtual void check() const = 0;
 };
 

@@ -1,0 +1,75 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "base/units.h"
+#include "device/device.h"
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(VirtualDevice, RoundsEachBufferUpToTheGranuleAndBooksIt) {
+  const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = 1000});
+  DeviceBuffer a = device->allocate(1, MemoryKind::kWeights, "a");
+  EXPECT_EQ(a.bytes(), 64U);
+  EXPECT_EQ(a.device(), device.get());
+  EXPECT_EQ(device->ledger().used_bytes(MemoryKind::kWeights), 64U);
+  const DeviceBuffer none = device->allocate(0, MemoryKind::kWeights, "none");
+  EXPECT_EQ(none.data(), nullptr);
+  {
+    const DeviceBuffer b = device->allocate(896, MemoryKind::kKv, "b");
+    EXPECT_EQ(device->ledger().used_bytes(), 960U);
+    EXPECT_THAT(error_of([&] { device->allocate(41, MemoryKind::kArena, "c"); }),
+                StartsWith("cpu:0: arena of c: expected at most 40 B"));
+  }
+  DeviceBuffer moved = std::move(a);
+  EXPECT_EQ(device->ledger().used_bytes(), 64U);
+  moved = device->allocate(128, MemoryKind::kKv, "d");  // frees what it held
+  EXPECT_EQ(device->ledger().used_bytes(), 128U);
+  EXPECT_EQ(device->ledger().peak_bytes(), 960U);
+}
+
+TEST(VirtualDevice, GivesAlignedMemoryOfEverySize) {
+  const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = kGiB});
+  for (const uint64_t bytes : {uint64_t{1}, uint64_t{4096}, 128 * kKiB, 5 * kMiB, 64 * kMiB + 1}) {
+    const DeviceBuffer buffer = device->allocate(bytes, MemoryKind::kWeights, "w");
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % 64, 0U) << bytes;
+    std::memset(buffer.data(), 1, buffer.bytes());  // the sanitizer watches
+  }
+  EXPECT_EQ(device->ledger().used_bytes(), 0U);
+}
+
+TEST(VirtualDevice, AMachineWithoutThatMuchMemoryIsAnError) {
+  const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = UINT64_MAX});
+  const std::string line =
+      error_of([&] { device->allocate(uint64_t{1} << 60, MemoryKind::kKv, "huge"); });
+  EXPECT_THAT(line, AllOf(StartsWith("cpu:0: the host has no "), HasSubstr("larger than")));
+  EXPECT_EQ(device->ledger().used_bytes(), 0U);  // booked first, and taken back
+  EXPECT_THROW(device->allocate(UINT64_MAX, MemoryKind::kKv, "wraps"), Error);
+}
+
+TEST(VirtualDevice, RefusesWhatNoDeviceIs) {
+  const auto line_of = [](const DeviceInfo& info) {
+    return error_of([&] { open_virtual_device(info); });
+  };
+  EXPECT_EQ(line_of({.name = "cpu:0", .threads = 0}),
+            "cpu:0: threads: expected 1 or more, found 0");
+  EXPECT_EQ(line_of({.name = "cpu:0", .speed = 1.5}),
+            "cpu:0: speed: expected above 0, at most 1, found 1.5");
+  EXPECT_THAT(line_of({.name = "cpu:0", .speed = NAN}), HasSubstr("found nan"));
+  EXPECT_THAT(line_of({.name = "cpu:0", .link_bytes_per_s = -1}), StartsWith("cpu:0: link: "));
+  EXPECT_THAT(line_of({.name = "cpu:0", .link_latency_s = INFINITY}),
+              StartsWith("cpu:0: link latency: "));
+  EXPECT_THAT(line_of({.name = "cpu:0", .cpus = {-1}}), StartsWith("cpu:0: cpus: "));
+  EXPECT_THAT(line_of({.name = "cpu:0", .granule_bytes = 0}), StartsWith("cpu:0: granule: "));
+}
+
+}  // namespace
+}  // namespace tessera
