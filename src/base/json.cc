@@ -11,6 +11,9 @@
 namespace tessera {
 namespace {
 
+// nlohmann's ordered object finds a key by walking its members, so n of them cost n^2 / 2 steps.
+constexpr size_t kMaxMembers = 20'000;
+
 // Sees the document event by event, so that a hostile one is refused before it is built.
 class Guard {
  public:
@@ -37,6 +40,11 @@ class Guard {
                        .what = parsed.get<std::string>().substr(0, 200),
                        .expected = "each key once",
                        .found = "it twice in one object"});
+        if (keys_.back().size() > kMaxMembers)
+          throw Error({.where = where_,
+                       .what = "JSON object",
+                       .expected = fmt::format("at most {} members", kMaxMembers),
+                       .found = "more"});
         break;
       default:
         break;

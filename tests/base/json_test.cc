@@ -24,6 +24,13 @@ TEST(Json, NamesFileKeyExpectedAndFound) {
   EXPECT_EQ(a.integer_or("none", 7, 0, 9), 7);
 }
 
+TEST(Json, RefusesAnObjectOfManyMembersBeforeItGetsSlow) {
+  std::string many = "{";
+  for (int i = 0; i < 1'000'000; ++i) many += '"' + std::to_string(i) + "\":0,";
+  EXPECT_EQ(error_of([&] { parse_json(many, "x"); }),
+            "x: JSON object: expected at most 20000 members, found more");
+}
+
 TEST(Json, RefusesHostileDocuments) {
   EXPECT_THAT(error_of([] { parse_json("{\"a\": 1, \"a\": 2}", "x"); }),
               HasSubstr("each key once"));
