@@ -41,9 +41,9 @@ CHECKPOINTS = {
         VlShape("yi-vl-tiny", "clip-vit-tiny-56", TextShape(112, 104, 6, 7, 1, 448, context=1024),
                 VisionShape(40, 60, 4, 2, 56, 14)),
         TokenizerKind(448), shards=3, shard_vision="same", pickled=True),
-    "yi_vl_odd": TinyVl(  # nothing is a power of two
-        VlShape("yi-vl-odd", "clip-odd-35", TextShape(90, 77, 4, 5, 1, 411, context=900, rope_theta=10000.0, eps=1e-6),
-                VisionShape(33, 50, 3, 3, 35, 7, act="quick_gelu", eps=1e-6), projector_depth=3),
+    "yi_vl_odd": TinyVl(  # nothing is a power of two; norms whose eps matters
+        VlShape("yi-vl-odd", "clip-odd-35", TextShape(90, 77, 4, 5, 1, 411, context=900, rope_theta=10000.0, eps=2e-3),
+                VisionShape(33, 50, 3, 3, 35, 7, act="quick_gelu", eps=1e-3), projector_depth=3),
         TokenizerKind(411, user_defined=True), shards=2, shard_vision="decoy", pickled=False, stem="odd",
         new_preprocessor=True),
     "yi_vl_shards": TinyVl(  # the tower is in the main shards alone, and its last layer is used
@@ -51,7 +51,7 @@ CHECKPOINTS = {
                 VisionShape(28, 44, 2, 2, 30, 10), projector_depth=1, select_layer=-1),
         TokenizerKind(397, dummy_prefix=True), shards=2, shard_vision="only", pickled=True, add_bos=True),
 }
-LLAMA = TextShape(72, 100, 4, 6, 3, 300, context=512, rope_theta=10000.0, eps=1e-6, tied=True)
+LLAMA = TextShape(72, 100, 4, 6, 3, 300, context=512, rope_theta=10000.0, eps=1e-4, tied=True)
 
 
 def loud_rows(tokenizer: bytes) -> list[int]:

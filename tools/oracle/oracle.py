@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from decoder import Decoder
+from decoder import Decoder, Greedy
 from files import read_checkpoint
 from images import prepare, read_preprocessor
 from prompts import IMAGE, IMAGE_ID, STOP, read_tokenizer, render_prompt, trim_answer
@@ -63,6 +63,11 @@ class Oracle:
                 text.append(i)
         assert not waiting, "more pictures than placeholders"
         return torch.cat(parts)
+
+    def ask(self, question: str, pictures: list[Path], limit: int) -> Greedy:
+        """One question about some pictures, greedily."""
+        ids = self.tokenizer.encode_prompt(self.prompt([("Human", question)], len(pictures)))
+        return self.decoder.greedy(self.rows(ids, [self.see(path) for path in pictures]), limit, self.stops)
 
     def stops(self, ids: list[int]) -> bool:
         return self.sees and STOP in self.tokenizer.decode(ids)

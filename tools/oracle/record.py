@@ -42,8 +42,8 @@ class Recorder:
     def __init__(self, oracle: Oracle, pictures: Path) -> None:
         self.oracle, self.pictures = oracle, pictures
         self.half = copy.deepcopy(oracle.decoder.model).to(torch.bfloat16)
-        for rotary in (self.half.model.rotary_emb,):  # keep the angles in f32, as the reference's tables are
-            rotary.inv_freq = oracle.decoder.model.model.rotary_emb.inv_freq.clone()
+        angles = oracle.decoder.model.model.rotary_emb.inv_freq  # kept in f32, as the reference's tables are
+        self.half.model.rotary_emb.inv_freq = angles.clone()
 
     @torch.no_grad()
     def bf16_error(self, rows: torch.Tensor, logits: torch.Tensor) -> float:
