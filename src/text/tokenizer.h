@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tessera {
+
+/// What one id adds to the text. Views stay valid as long as the tokenizer.
+struct Fragment {
+  enum class Kind {
+    kHidden,  ///< nothing: the text reads as if the id were not there
+    kText,    ///< whole characters (maybe none); ends a run of bytes
+    kBytes,   ///< bytes of a character that neighbouring ids may complete
+  };
+  Kind kind = Kind::kHidden;
+  std::string_view bytes;
+  bool begins_with_space = false;  ///< a space that the beginning of a text may drop
+};
+
+/// What a text loses at its beginning when ids are turned into it.
+enum class LeadingSpace {
+  kKeep,
+  kDropOne,          ///< of the first fragment that has one, unless text came before it
+  kDropOnePerPiece,  ///< of each fragment, until there is text
+};
+
+/// Turns text into token ids and back. Immutable once open: any thread may use it.
+/// SentencePiece is the one kind there is (sentencepiece_tokenizer.h); byte-level BPE
+/// (tokenizer.json) belongs beside it, with every Fragment of kind kBytes.
+class Tokenizer {
+ public:
+  /// Opens the tokenizer of a checkpoint folder: tokenizer.model and, where they are there,
+  /// tokenizer_config.json, special_tokens_map.json and added_tokens.json. Throws Error that names
+  /// the file when the tokenizer is absent, damaged or of a kind that Tessera does not know.
+  static std::unique_ptr<Tokenizer> open(const std::string& model_dir);
+
+  virtual ~Tokenizer() = default;
+
+  enum class Specials {
+    kParse,   ///< "<|im_end|>" in the text becomes its one id, as the reference does it
+    kAsText,  ///< it stays text: for input that must not steer the model
+  };
+  /// No bos is added: whoever builds a prompt asks add_bos(). `text` should be UTF-8; each byte
+  /// that is not reads as U+FFFD. Throws Error above kMaxTextBytes.
+  virtual std::vector<int32_t> encode(std::string_view text, Specials specials) const = 0;
+  static constexpr size_t kMaxTextBytes = 4 << 20;
+
+  virtual int64_t vocab_size() const = 0;  ///< ids are 0 .. vocab_size() - 1
+  virtual bool add_bos() const = 0;        ///< a prompt begins with bos_id()
+  virtual int32_t bos_id() const = 0;      ///< -1: none
+  virtual int32_t eos_id() const = 0;      ///< -1: none
+
+  /// The text of all ids, special ones left out; always valid UTF-8. The same as an
+  /// IncrementalDecoder gives piece by piece. An id outside the vocabulary adds nothing: a model
+  /// may have more rows than its tokenizer has pieces, and sample one.
+  std::string decode(std::span<const int32_t> ids) const;
+
+  // What a decoder needs.
+  virtual Fragment fragment(int32_t id) const = 0;
+  virtual Fragment first_fragment(
+      int32_t id) const = 0;  ///< when no id but hidden ones came before
+  virtual LeadingSpace leading_space() const = 0;
+
+  /// Throws Error when this tokenizer can give ids that the model has no row for.
+  void check_vocab(int64_t model_vocab) const;
+};
+
+}  // namespace tessera
