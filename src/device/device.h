@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/isa.h"
 #include "device/ledger.h"
 #include "device/stream.h"
 
@@ -22,6 +23,7 @@ struct DeviceInfo {
 
   int threads = 1;             ///< virtual: workers, the stream's own thread counted
   std::vector<int> cpus = {};  ///< virtual: cores to pin them to; empty: the scheduler's choice
+  Isa isa = best_isa();        ///< virtual: what its kernels may use; the bits do not depend on it
   double speed = 1;            ///< virtual: below 1, every op is stretched to 1/speed of its time
 
   double link_bytes_per_s = 0;  ///< to and from other devices; 0: as fast as memory

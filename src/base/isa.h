@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tessera {
+
+/// Which instructions the CPU kernels may use; each includes those before it. All give the same
+/// bits: the choice is one of speed. A place is left for others (NEON, AMX).
+enum class Isa : uint8_t {
+  kPlain,   ///< what the compiler's baseline has
+  kAvx2,    ///< AVX2 and FMA
+  kAvx512,  ///< AVX-512 F, BW, DQ and VL
+};
+
+/// The widest that this processor and operating system have.
+Isa best_isa();
+
+std::string_view isa_name(Isa isa);  ///< "plain", "avx2", "avx512"
+
+/// The inverse of isa_name; "auto" gives best_isa(). Throws UsageError that names `where` for
+/// another text, and for instructions that this machine does not have.
+Isa parse_isa(std::string_view text, std::string_view where);
+
+}  // namespace tessera
