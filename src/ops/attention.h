@@ -7,7 +7,7 @@
 namespace tessera {
 
 /// Largest head_dim of the attention ops: what a tile of queries may take of a thread's stack.
-inline constexpr int64_t kMaxHeadDim = 512;
+inline constexpr int64_t kMaxHeadDim = 256;
 
 /// Causal attention over cached keys and values. For row r at position p of its sequence, head h,
 /// kv head g = h / (heads / kv_heads), over the tokens t = 0 .. p of that sequence:
@@ -20,13 +20,12 @@ inline constexpr int64_t kMaxHeadDim = 512;
 ///   heads    a multiple of pages.kv_heads, any ratio
 ///   scale    head_dim^-0.5 as a rule
 ///
-/// All on the stream's device; needs no memory. The softmax is computed online, block by block in
-/// order of tokens, in f32: a row's bits depend on its own query and its sequence, never on the
-/// chunk it came in, the other rows or the threads.
-/// Throws Error when a shape, dtype or device is not as above. A position, sequence or page id out
-/// of range breaks the stream.
-/// Source: Milakov and Gimelshein 2018, arXiv:1805.02867, algorithm 3; Dao et al. 2022,
-/// arXiv:2205.14135; pages as in Kwon et al. 2023, arXiv:2309.06180.
+/// All on the stream's device; needs no memory. The softmax is computed online, 64 tokens at a time
+/// counted from token 0, in f32: a row's bits depend on its own query and its sequence, never on
+/// the chunk it came in, the other rows or the threads. Throws Error when a shape, dtype or device
+/// is not as above. A position, sequence or page id out of range breaks the stream. Source: Milakov
+/// and Gimelshein 2018, arXiv:1805.02867, algorithm 3; Dao et al. 2022, arXiv:2205.14135; pages as
+/// in Kwon et al. 2023, arXiv:2309.06180.
 void paged_attention(Stream& stream, const Tensor& q, const KvPages& pages, const BatchRows& rows,
                      int64_t heads, float scale, Tensor& out);
 

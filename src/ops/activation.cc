@@ -1,0 +1,28 @@
+#include "ops/activation.h"
+
+#include "ops/checks.h"
+#include "ops/cpu.h"
+#include "ops/launch.h"
+
+namespace tessera {
+
+void swiglu(Stream& stream, const Tensor& gate_up, Tensor& out) {
+  const Checks check("swiglu", stream);
+  check.matrix("out", out, {DType::kF32});
+  check.tensor("gate_up", gate_up, {DType::kF32}, {out.shape[0], 2 * out.shape[1]});
+
+  const auto elements = static_cast<double>(out.shape.elements());
+  launch(stream, {.flops = 16 * elements, .bytes = 12 * elements},
+         [=](WorkerPool& pool) { swiglu_cpu(pool, gate_up, out); });
+}
+
+void gelu(Stream& stream, Tensor& x, GeluKind kind) {
+  const Checks check("gelu", stream);
+  check.matrix("x", x, {DType::kF32});
+
+  const auto elements = static_cast<double>(x.shape.elements());
+  launch(stream, {.flops = 32 * elements, .bytes = 8 * elements},
+         [=](WorkerPool& pool) { gelu_cpu(pool, x, kind); });
+}
+
+}  // namespace tessera

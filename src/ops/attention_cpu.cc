@@ -1,0 +1,94 @@
+#include <algorithm>
+
+#include "ops/attention_tile.h"
+#include "ops/cpu.h"
+#include "ops/kv_layout.h"
+
+namespace tessera {
+namespace {
+
+void attend(Isa isa, const AttentionTile& tile) {
+  switch (isa) {
+    case Isa::kPlain:
+      return attend_plain(tile);
+    case Isa::kAvx2:
+      return attend_avx2(tile);
+    case Isa::kAvx512:
+      return attend_avx512(tile);
+  }
+}
+
+void push(AttentionTile& tile, const Tensor& q, const Tensor& out, int64_t row, int64_t head,
+          int64_t context) {
+  tile.q[tile.queries] = q.f32(row) + head * tile.head_dim;
+  tile.out[tile.queries] = out.f32(row) + head * tile.head_dim;
+  tile.context[tile.queries] = context;
+  ++tile.queries;
+}
+
+int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace
+
+// A task is one kv head with up to 32 of its queries: the heads of its group (a part of them where
+// the group is larger) times consecutive rows.
+void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPages& pages,
+                         const BatchRows& rows, int64_t heads, float scale, const Tensor& out) {
+  check_rows("paged_attention", rows, pages);
+  const int64_t count = q.shape[0], dim = pages.head_dim;
+  const int64_t group = heads / pages.kv_heads;
+  const int64_t part = std::min(group, kTileQueries), parts = divide_up(group, part);
+  const int64_t tile_rows = kTileQueries / part;
+  const int64_t tasks_per_tile = pages.kv_heads * parts;
+
+  pool.for_each(divide_up(count, tile_rows) * tasks_per_tile, [&](int64_t task) {
+    const int64_t first_row = task / tasks_per_tile * tile_rows;
+    const int64_t last_row = std::min(first_row + tile_rows, count);
+    const int64_t kv_head = task % tasks_per_tile / parts;
+    const int64_t first_head = task % parts * part, last_head = std::min(first_head + part, group);
+
+    for (int64_t row = first_row; row < last_row;) {
+      const int32_t sequence = rows.sequence.i32()[row];
+      AttentionTile tile;
+      tile.head_dim = dim;
+      tile.scale = scale;
+      tile.from = {.keys = kv_keys(pages, 0, kv_head),
+                   .values = kv_values(pages, 0, kv_head),
+                   .blocks = rows.blocks.i32(sequence),
+                   .key_stride = pages.block_elements(),
+                   .value_stride = pages.block_elements(),
+                   .bf16 = pages.dtype == DType::kBF16};
+      for (int64_t before = -1; row < last_row && rows.sequence.i32()[row] == sequence; ++row) {
+        const int64_t context = rows.positions.i32()[row] + 1;
+        if (context <= before) break;  // an unusual order of rows: a new tile
+        for (int64_t head = first_head; head < last_head; ++head)
+          push(tile, q, out, row, kv_head * group + head, context);
+        before = context;
+      }
+      attend(isa, tile);
+    }
+  });
+}
+
+void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor& k,
+                        const Tensor& v, int64_t heads, float scale, const Tensor& out) {
+  const int64_t tokens = q.shape[0], dim = q.shape[1] / heads;
+  const int64_t tiles = divide_up(tokens, kTileQueries);
+  pool.for_each(tiles * heads, [&](int64_t task) {
+    const int64_t head = task / tiles, first_row = task % tiles * kTileQueries;
+    AttentionTile tile;
+    tile.head_dim = dim;
+    tile.scale = scale;
+    tile.from = {.keys = k.f32() + head * dim,
+                 .values = v.f32() + head * dim,
+                 .key_stride = k.row_stride,
+                 .value_stride = v.row_stride};
+    for (int64_t row = first_row; row < std::min(first_row + kTileQueries, tokens); ++row)
+      push(tile, q, out, row, head, tokens);
+    attend(isa, tile);
+  });
+}
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tessera {
+
+/// Queries that one task computes together: what they share is read once for all of them.
+inline constexpr int64_t kTileQueries = 32;
+
+/// Tokens between two rescalings of the online softmax. Groups are counted from token 0, so a
+/// row's sums do not depend on the chunk that it came in.
+inline constexpr int64_t kGroupTokens = 64;
+
+/// Keys and values of one kv head, of two kinds: pages (blocks != null), where token t lies in slot
+/// t % 16 of page blocks[t / 16], or rows (blocks == null).
+struct KeysAndValues {
+  const void* keys = nullptr;    ///< of page 0, [head_dim][16]; or of token 0, [head_dim]
+  const void* values = nullptr;  ///< of page 0, [16][head_dim]; or of token 0, [head_dim]
+  const int32_t* blocks = nullptr;
+  int64_t key_stride = 0;    ///< numbers from one page, or token, to the next
+  int64_t value_stride = 0;  ///< the same for values
+  bool bf16 = false;         ///< pages only
+};
+
+/// Queries that attend to the same keys, as the kernels see them: raw pointers and no inline
+/// functions, because it is compiled for several instruction sets. out may be q.
+struct AttentionTile {
+  const float* q[kTileQueries];
+  float* out[kTileQueries];
+  int64_t context[kTileQueries];  ///< query i attends to tokens 0 .. context[i] - 1; never falling
+  int64_t queries = 0;
+  int64_t head_dim = 0;
+  float scale = 1;
+  KeysAndValues from;
+};
+
+// The definition, with c the number of tokens, in groups of 64, lane = token % 16:
+//
+//   s[t]     = scale * (one fma chain over d of q[d] * key[t][d], from 0)
+//   m'       = the larger of m (at first the lowest f32) and all s[t] of the group
+//   p[t]     = exp_f32(s[t] - m'); c = exp_f32(m - m')
+//   l[lane]  = l[lane] * c + ((p[lane] + p[lane + 16]) + (p[lane + 32] + p[lane + 48]))
+//   a[d]     = a[d] * c, then one fma chain over t of p[t] * value[t][d]
+//   out[d]   = a[d] / (the 16 l added in halves: 8 + 8, 4 + 4, 2 + 2, 1 + 1)
+//
+// p[t] = 0 for tokens of the last group past the context, which take no part in the chain of a.
+void attend_plain(const AttentionTile& tile);
+void attend_avx2(const AttentionTile& tile);
+void attend_avx512(const AttentionTile& tile);
+
+}  // namespace tessera

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+
+// Functions of one f32 that give the same bits on every instruction set: only single additions,
+// subtractions, multiplications and divisions, each rounded on its own (the build forbids
+// contraction), no library call. Loops over them are vectorised by the compiler. They have internal
+// linkage because they are compiled several times, for several instruction sets.
+//
+// The coefficients come from tools/ops/fit_polynomials.py.
+
+namespace tessera {
+
+/// exp(x) within 2 units in the last place; below -87.3, where f32 loses digits, 0; above 88.72
+/// infinity; NaN stays NaN.
+static inline float exp_f32(float x) {
+  constexpr float kMin = -87.33654F, kMax = 89.0F;
+  constexpr float kLog2E = 0x1.715476p+0F;
+  constexpr float kLn2High = 0x1.63p-1F;  // nine bits: n * kLn2High is exact
+  constexpr float kLn2Low = -0x1.bd0106p-13F;
+  constexpr float kRound = 0x1.8p+23F;  // adding it rounds to a whole number, held in the low bits
+
+  const float at_least = x < kMin ? kMin : x;  // comparisons written so that NaN passes
+  const float y = at_least > kMax ? kMax : at_least;
+  const float shifted = y * kLog2E + kRound;
+  const float n = shifted - kRound;
+  const float r = (y - n * kLn2High) - n * kLn2Low;  // |r| <= ln(2) / 2
+  float tail = 0x1.6d110ap-10F;                      // (exp(r) - 1 - r) / r^2
+  tail = tail * r + 0x1.120b6ep-7F;
+  tail = tail * r + 0x1.55551ap-5F;
+  tail = tail * r + 0x1.5554dcp-3F;
+  tail = tail * r + 0x1.000000p-1F;
+  const float mantissa = 1.0F + (r + r * r * tail);
+
+  // times 2^n in two steps, as 2^128 is no f32
+  const int32_t exponent =
+      __builtin_bit_cast(int32_t, shifted) - __builtin_bit_cast(int32_t, kRound);
+  const int32_t half = exponent >> 1;
+  const auto first = static_cast<uint32_t>(half + 127) << 23;  // unsigned: NaN may overflow it
+  const auto second = static_cast<uint32_t>(exponent - half + 127) << 23;
+  const float result =
+      mantissa * __builtin_bit_cast(float, first) * __builtin_bit_cast(float, second);
+  return x < kMin ? 0.0F : result;
+}
+
+/// x / (1 + exp(-z)): silu for z = x, and the two approximations of GELU.
+static inline float times_sigmoid(float x, float z) {
+  return x / (1.0F + exp_f32(-z));
+}
+
+static inline float silu_f32(float x) {
+  return times_sigmoid(x, x);
+}
+
+static inline float gelu_quick_f32(float x) {
+  return times_sigmoid(x, 1.702F * x);
+}
+
+// (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u))
+static inline float gelu_tanh_f32(float x) {
+  constexpr float kTwoRootTwoByPi = 1.5957691216F;
+  return times_sigmoid(x, kTwoRootTwoByPi * (x + 0.044715F * x * x * x));
+}
+
+/// x Phi(x), Phi the normal distribution, whose upper tail is exp(-x^2 / 2) t P(t) with
+/// t = 1 / (1 + |x| / 4): one formula for all x, and no digits lost for negative ones.
+static inline float gelu_erf_f32(float x) {
+  const float magnitude = x < 0 ? -x : x;
+  const float t = 1.0F / (1.0F + 0.25F * magnitude);
+  float p = 0x1.f81704p-7F;
+  p = p * t + -0x1.cd9500p-5F;
+  p = p * t + 0x1.2bf3c2p-5F;
+  p = p * t + 0x1.8bd25ep-5F;
+  p = p * t + -0x1.e213d6p-9F;
+  p = p * t + 0x1.86a888p-4F;
+  p = p * t + 0x1.1aabf2p-4F;
+  p = p * t + 0x1.89d57ep-4F;
+  p = p * t + 0x1.9735e2p-4F;
+  p = p * t + 0x1.989556p-4F;
+  const float upper = exp_f32(-0.5F * x * x) * (t * p);
+  return x * (x < 0 ? upper : 1.0F - upper);
+}
+
+}  // namespace tessera
