@@ -4,6 +4,7 @@ add_library(tessera_flags INTERFACE)
 target_compile_features(tessera_flags INTERFACE cxx_std_20)
 target_compile_options(tessera_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion
+  -Wno-missing-field-initializers  # designated initialisers name what differs from the default
   -ffp-contract=off -fvisibility=hidden)
 if(TESSERA_SANITIZE)
   target_compile_options(tessera_flags INTERFACE

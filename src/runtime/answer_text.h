@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "text/answer_trim.h"
+#include "text/incremental_decoder.h"
+#include "text/stop_filter.h"
+
+namespace tessera {
+
+/// The text of an answer as its tokens come: whole characters, nothing of a stop string, no white
+/// space at either end. One thread.
+class AnswerText {
+ public:
+  AnswerText(const Tokenizer& tokenizer, std::span<const std::string> stops)
+      : decoder_(tokenizer), stop_(stops) {}
+
+  /// What is certain with this token; may be empty.
+  std::string push(int32_t token) { return keep(stop_.push(decoder_.push(token))); }
+  bool stopped() const { return stop_.stopped(); }
+  /// What was held back, at the end.
+  std::string finish() {
+    const std::string tail = stop_.push(decoder_.finish());
+    return keep(tail + stop_.finish());
+  }
+  const std::string& text() const { return text_; }  ///< all of it so far
+
+ private:
+  std::string keep(const std::string& piece) {
+    std::string out = strip_.push(piece);
+    text_ += out;
+    return out;
+  }
+
+  IncrementalDecoder decoder_;
+  StopFilter stop_;
+  StripFilter strip_;
+  std::string text_;
+};
+
+}  // namespace tessera

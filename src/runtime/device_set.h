@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "device/device.h"
+#include "plan/device_spec.h"
+#include "plan/problem.h"
+#include "tessera/log.h"
+
+namespace tessera {
+
+/// The devices that an engine runs on, opened in the order of the list, and the host's memory as a
+/// device of its own (for the token embedding).
+struct DeviceSet {
+  std::vector<std::unique_ptr<Device>> devices;
+  std::unique_ptr<Device> host;
+};
+
+/// Opens what the list names. Throws UsageError for hardware that only a plan can have, Error for
+/// a device that is not there or has less memory than asked.
+DeviceSet open_devices(const std::vector<DeviceSpec>& specs);
+
+/// What the planner knows about them: rates measured now (a few tenths of a second for each kind of
+/// device), links as they were asked for.
+std::vector<PlanDevice> describe_devices(const DeviceSet& set);
+PlanLinks describe_links(const DeviceSet& set);
+
+/// Throws Error when the host has less memory than `bytes` left, before any of it is taken.
+void require_host_memory(uint64_t bytes);
+
+}  // namespace tessera

@@ -1,0 +1,45 @@
+#include "runtime/input.h"
+
+#include "ops/embedding.h"
+
+namespace tessera {
+
+TokenInput::TokenInput(const ModelSpec& model, Device& device, const PipelineLimits& limits)
+    : device_(device),
+      weights_(device.allocate(layout_of(model.embedding, limits.weights).bytes,
+                               MemoryKind::kWeights, model.embedding.name)),
+      arena_buffer_(device.allocate(embedding_arena_bytes(model, limits), MemoryKind::kArena,
+                                    model.embedding.name)),
+      table_(UnitWeights(model.embedding, limits.weights, device, weights_.data()).table("table")) {
+  Arena arena(arena_buffer_);
+  slots_ = take_embedding_slots(arena, model, limits);
+  for (int slot = 0; slot < limits.slots; ++slot) ready_.push_back(device.make_event());
+  stream_ = device.open_stream("embedding");
+}
+
+TokenInput::~TokenInput() = default;
+
+void TokenInput::submit(const MicroBatch& batch, Stage& first) {
+  const EmbeddingSlot& slot = slots_[static_cast<size_t>(batch.slot)];
+  const int64_t n = batch.rows();
+  const Tensor ids = slot.ids.slice_rows(0, n);
+  Tensor rows = slot.rows.slice_rows(0, n);
+  stream_->copy(ids.data, &device_, batch.ids.data(), nullptr, ids.bytes());
+  embedding(*stream_, ids, table_, rows);
+  const Tensor hidden = first.slot(batch.slot).hidden.slice_rows(0, n);
+  stream_->copy(hidden.data, &first.device(), rows.data, &device_, rows.bytes());
+  Event& ready = *ready_[static_cast<size_t>(batch.slot)];
+  stream_->record(ready);
+
+  // A picture's rows come over the first stage's own link, after the text's: they lie over them.
+  Stream& compute = first.compute();
+  compute.wait(ready);
+  for (const ImageSlice& image : batch.images) {
+    const Tensor to = hidden.slice_rows(image.first_row, image.count);
+    compute.wait(*image.ready);
+    compute.copy(to.data, &first.device(), image.rows, nullptr, to.bytes());
+  }
+  compute.record(first.input_ready(batch.slot));
+}
+
+}  // namespace tessera

@@ -1,0 +1,205 @@
+#include "runtime/local_engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "device/host.h"
+#include "runtime/generation.h"
+#include "runtime/planning.h"
+#include "runtime/stage_memory.h"
+
+namespace tessera {
+namespace {
+
+constexpr const char* kVisionPrefix = "model.vision_tower.vision_tower.";
+
+// The tower's own folder where it has weights (as the reference reads them), else none: then the
+// copies in the main shards count.
+std::optional<TensorIndex> open_vision_tensors(const ModelConfig& config) {
+  if (!config.vision) return std::nullopt;
+  const std::string& folder = config.vision->folder;
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                           "pytorch_model.bin.index.json"})
+    if (file_exists(folder + "/" + name)) return TensorIndex::open(folder);
+  return std::nullopt;
+}
+
+ModelSpec read_model(const std::string& path) {
+  if (!directory_exists(path))
+    throw Error({.where = path,
+                 .expected = "a model folder",
+                 .found = file_exists(path) ? "a file" : "nothing there"});
+  const ModelConfig config = read_model_config(path);
+  if (config.vision_assumed)
+    throw Error({.where = path,
+                 .what = "vision tower",
+                 .expected = "the vit/ folder that config.json names",
+                 .found = "none",
+                 .hint = "was the download complete?"});
+  return describe_model(config);
+}
+
+void check_request(const Request& request) {
+  const auto refuse = [](const char* what, const char* expected, const std::string& found) {
+    throw UsageError({.where = what, .expected = expected, .found = found});
+  };
+  if (!(request.temperature >= 0 && request.temperature <= 100))
+    refuse("temperature", "0 to 100", fmt::format("{}", request.temperature));
+  if (request.top_p && !(*request.top_p > 0 && *request.top_p <= 1))
+    refuse("top_p", "above 0, at most 1", fmt::format("{}", *request.top_p));
+  if (request.top_k && *request.top_k <= 0)
+    refuse("top_k", "1 or more", fmt::format("{}", *request.top_k));
+  if (request.max_new_tokens <= 0)
+    refuse("max-new-tokens", "1 or more", fmt::format("{}", request.max_new_tokens));
+  if (request.beams < 1) refuse("num_beams", "1 or more", fmt::format("{}", request.beams));
+}
+
+}  // namespace
+
+LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
+    : model_(read_model(options.model_path)),
+      tokenizer_(Tokenizer::open(options.model_path)),
+      main_tensors_(TensorIndex::open(options.model_path)),
+      vision_tensors_(open_vision_tensors(model_.config)) {
+  tokenizer_->check_vocab(model_.config.decoder.vocab);
+  make_plan_and_pipeline(options);
+  load(options, cancel);
+}
+
+LocalEngine::~LocalEngine() = default;
+
+void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
+  devices_ = open_devices(parse_devices(options.devices));
+  const PlanProblem problem =
+      planning_problem(model_, options, describe_devices(devices_), describe_links(devices_));
+  plan_ = options.plan_file.empty() ? make_plan(problem, options.objective)
+                                    : read_plan_file(options.plan_file, problem);
+  if (!plan_.fits)
+    throw Error({.where = options.model_path,
+                 .what = "does not fit",
+                 .found = plan_.why_not ? plan_.why_not->text : "no plan"});
+  if (options.on_plan) options.on_plan(plan_);
+
+  const Placement placement = place(plan_, devices_);
+  uint64_t host_bytes = options.host_memory_bytes;
+  for (const auto* stages : {&plan_.stages, &plan_.side_devices})
+    for (const PlanStage& stage : *stages)
+      if (devices_.devices[static_cast<size_t>(stage.device)]->info().kind == DeviceKind::kVirtual)
+        host_bytes += stage.bytes.total();
+  require_host_memory(host_bytes);
+
+  const PipelineLimits limits = make_limits(
+      problem.workload, static_cast<int>(devices_.devices.size()), storage_dtype(plan_));
+  pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
+  blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
+  runner_ = std::make_unique<SequenceRunner>(*pipeline_,
+                                             std::min(problem.workload.chunk_tokens, limits.rows));
+}
+
+void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
+  const auto progress = [&](const LoadProgress& at) {
+    if (options.on_load) options.on_load(at.done_bytes, at.total_bytes, at.elapsed_s);
+  };
+  load_ = load_weights(pipeline_->load_targets(), main_tensors_,
+                       vision_tensors_ ? &*vision_tensors_ : &main_tensors_,
+                       vision_tensors_ ? "" : kVisionPrefix, pipeline_->limits().weights,
+                       {.host_cap_bytes = options.host_memory_bytes}, progress, cancel);
+  // Weights are all of a virtual device's memory that has been touched by now; the token
+  // embedding's host copy counts as the host's.
+  uint64_t on_devices = 0;
+  for (const auto& device : devices_.devices)
+    if (device->info().kind == DeviceKind::kVirtual)
+      on_devices += device->ledger().used_bytes(MemoryKind::kWeights);
+  const uint64_t peak = peak_resident_bytes();
+  host_peak_bytes_ = peak > on_devices ? peak - on_devices : 0;
+}
+
+Answer LocalEngine::generate(const Request& request, const OnText& on_text,
+                             const CancelFlag* cancel) {
+  check_request(request);
+  const double start = now_s();
+  const bool yi_vl = model_.config.family == ModelConfig::Family::kYiVl;
+  const std::string mode = !request.conversation_mode.empty() ? request.conversation_mode
+                           : yi_vl                            ? "mm_default"
+                                                              : "plain";
+  const ChatTemplate chat = ChatTemplate::named(mode);
+  const int64_t rows_per_picture = model_.vision ? model_.config.vision->rows_out() : 0;
+  PromptTokens prompt = make_prompt_tokens(*tokenizer_, chat, request.messages, rows_per_picture);
+
+  Answer answer;
+  answer.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
+  answer.prompt_ids = prompt.prompt_ids;
+  answer.timings.load_s = load_.seconds;
+  const int64_t room = context() - answer.prompt_tokens;
+  if (room < 1)
+    throw Error({.where = "prompt",
+                 .expected = fmt::format("at most {} tokens, pictures included", context() - 1),
+                 .found = fmt::format("{}", answer.prompt_tokens),
+                 .hint = context() < model_.config.decoder.max_positions
+                             ? "a larger --context gives it room"
+                             : "the model's context is that long; ask a shorter question"});
+  if (request.beams > pipeline_->limits().sequences)
+    throw UsageError({.where = "num_beams",
+                      .expected = fmt::format("at most {} (the sequences that were planned for)",
+                                              pipeline_->limits().sequences),
+                      .found = fmt::format("{}", request.beams)});
+
+  std::vector<std::unique_ptr<ImageRows>> pictures;
+  if (model_.vision)
+    for (const std::vector<float>& pixels :
+         read_pictures(request.messages, *model_.config.preprocess))
+      pictures.push_back(pipeline_->vision().encode(pixels));
+
+  const std::vector<std::string> stops = request.stop_strings.value_or(
+      std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));
+  const double prepared_s = now_s() - start;
+  Generation generation(*runner_, *blocks_, *tokenizer_,
+                        static_cast<int32_t>(model_.config.decoder.eos_id), stops, request, on_text,
+                        cancel);
+  generation.run(prompt, pictures, std::min(request.max_new_tokens, room), answer);
+
+  AnswerTimings& timings = answer.timings;
+  timings.prefill_s += prepared_s;
+  for (const auto& picture : pictures) timings.vision_s += picture->encode_s();
+  const auto decoded = static_cast<double>(answer.token_ids.size()) - 1;
+  if (timings.prefill_s > 0)
+    timings.prefill_tokens_per_s = static_cast<double>(answer.prompt_tokens) / timings.prefill_s;
+  if (decoded > 0 && timings.decode_s > 0) timings.decode_tokens_per_s = decoded / timings.decode_s;
+  return answer;
+}
+
+std::vector<DeviceReport> LocalEngine::devices() const {
+  std::vector<DeviceReport> reports;
+  const auto report = [&](const PlanStage& stage) -> DeviceReport& {
+    Device& device = *devices_.devices[static_cast<size_t>(stage.device)];
+    return reports.emplace_back(DeviceReport{.name = device.info().name,
+                                             .first_layer = stage.first_layer,
+                                             .last_layer = stage.last_layer,
+                                             .vision = stage.vision,
+                                             .embedding = stage.embedding,
+                                             .head = stage.head,
+                                             .budget_bytes = device.info().budget_bytes,
+                                             .planned_bytes = stage.bytes.total(),
+                                             .measured_peak_bytes = device.ledger().peak_bytes()});
+  };
+  for (size_t i = 0; i < plan_.stages.size(); ++i) {
+    const PlanStage& stage = plan_.stages[i];
+    const StageTimes& times = pipeline_->times(static_cast<int>(i));
+    DeviceReport& out = report(stage);
+    out.planned_decode_s = stage.decode_s;
+    if (times.decode_steps > 0)
+      out.measured_decode_s = times.decode_s / static_cast<double>(times.decode_steps);
+    if (times.prefill_rows > 0)
+      out.measured_prefill_s = 1000 * times.prefill_s / static_cast<double>(times.prefill_rows);
+    out.planned_prefill_s =
+        1000 * stage.prefill_chunk_s / static_cast<double>(pipeline_->limits().rows);
+  }
+  for (const PlanStage& stage : plan_.side_devices) report(stage);
+  return reports;
+}
+
+}  // namespace tessera

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <vector>
+
+#include "device/device.h"
+#include "ops/sampling.h"
+#include "runtime/block_pool.h"
+#include "tessera/cancel.h"
+
+namespace tessera {
+
+/// Rows of a picture that stand in a micro-batch instead of embedded tokens.
+struct ImageSlice {
+  const float* rows;  ///< f32 [count, hidden] in host memory, valid once `ready` has passed
+  Event* ready;
+  int64_t first_row;  ///< in the micro-batch
+  int64_t count;
+};
+
+/// A row whose next token is wanted.
+struct WantedRow {
+  int64_t row;
+  Sampler* sampler = nullptr;  ///< samples on the last stage; null: only the logits are wanted
+  SamplingOptions options = {};
+};
+
+/// The tokens of one or several sequences that walk the pipeline together. Made once, at load, with
+/// room for the largest; the engine fills the first part, the pipeline the second.
+struct MicroBatch {
+  // Per row.
+  std::vector<int32_t> ids;  ///< 0 where a picture's row stands
+  std::vector<int32_t> positions;
+  std::vector<int32_t> sequence;  ///< index into `blocks`
+  // Per sequence, [sequences, max_blocks].
+  std::vector<int32_t> blocks;
+  int64_t sequences = 0, max_blocks = 0;
+
+  std::vector<BlockCopy> copies;
+  std::vector<ImageSlice> images;
+  std::vector<WantedRow> wanted;
+  bool want_logits = false;            ///< copy the wanted rows' logits to the host
+  const CancelFlag* cancel = nullptr;  ///< when set, the stages skip what is left
+
+  // Results, per wanted row.
+  std::vector<int32_t> tokens;
+  std::vector<float> logits;  ///< [wanted, vocab]
+  std::exception_ptr error;
+
+  // The pipeline's own.
+  int slot = 0;
+  std::atomic<bool> finished{false};
+
+  int64_t rows() const { return static_cast<int64_t>(ids.size()); }
+  bool stopped() const { return error != nullptr || (cancel != nullptr && cancel->cancelled()); }
+  void clear();
+};
+
+}  // namespace tessera

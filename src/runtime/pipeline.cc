@@ -1,0 +1,121 @@
+#include "runtime/pipeline.h"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+
+#include "tessera/error.h"
+
+namespace tessera {
+
+Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits)
+    : model_(model), limits_(limits), times_(placement.stages.size()) {
+  for (size_t i = 0; i < placement.stages.size(); ++i)
+    stages_.push_back(std::make_unique<Stage>(model, placement.stages[i],
+                                              i + 1 == placement.stages.size(), limits));
+  input_ = std::make_unique<TokenInput>(model, *placement.embedding, limits);
+  if (placement.vision != nullptr)
+    vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.weights);
+
+  for (int slot = 0; slot < limits.slots; ++slot) {
+    MicroBatch& batch = *batches_.emplace_back(std::make_unique<MicroBatch>());
+    batch.slot = slot;
+    free_.push_back(&batch);
+  }
+  for (size_t i = 0; i < stages_.size(); ++i)
+    queues_.push_back(
+        std::make_unique<BoundedQueue<MicroBatch*>>(static_cast<size_t>(limits.slots)));
+  for (size_t i = 0; i < stages_.size(); ++i) threads_.emplace_back([this, i] { run_stage(i); });
+}
+
+Pipeline::~Pipeline() {
+  for (const auto& queue : queues_) queue->close();
+  for (std::thread& thread : threads_) thread.join();
+  // Stages write into each other's slots and wait for each other's events: all of it ends before
+  // any of it is freed.
+  for (const auto& stage : stages_) stage->drain();
+}
+
+std::vector<LoadTarget> Pipeline::load_targets() const {
+  std::vector<LoadTarget> targets;
+  if (vision_)
+    targets.push_back(
+        {.unit = &*model_.vision, .device = &vision_->device(), .data = vision_->unit_base()});
+  targets.push_back(
+      {.unit = &model_.embedding, .device = &input_->device(), .data = input_->unit_base()});
+  for (const auto& stage : stages_)
+    std::ranges::copy(stage->load_targets(), std::back_inserter(targets));
+  return targets;
+}
+
+MicroBatch& Pipeline::acquire() {
+  if (broken_) std::rethrow_exception(broken_);
+  assert(free_slots() > 0);
+  MicroBatch& batch = *free_.back();
+  free_.pop_back();
+  batch.clear();
+  return batch;
+}
+
+void Pipeline::submit(MicroBatch& batch) {
+  assert(batch.rows() > 0 && batch.rows() <= limits_.rows);
+  queues_.front()->push(&batch);
+}
+
+void Pipeline::run_stage(size_t index) {
+  Stage* next = index + 1 < stages_.size() ? stages_[index + 1].get() : nullptr;
+  while (const std::optional<MicroBatch*> item = queues_[index]->pop()) {
+    MicroBatch& batch = **item;
+    try {
+      if (!batch.stopped()) {
+        if (index == 0) input_->submit(batch, *stages_.front());
+        stages_[index]->submit(batch, next);
+      }
+    } catch (...) {
+      batch.error = std::current_exception();
+      stages_[index]->abandon(batch);
+    }
+    if (next != nullptr) {
+      queues_[index + 1]->push(&batch);
+    } else {
+      batch.finished.store(true, std::memory_order_release);
+      batch.finished.notify_one();
+    }
+  }
+}
+
+void Pipeline::check_streams() const {
+  input_->check();
+  if (vision_) vision_->check();
+  for (const auto& stage : stages_) stage->check();
+}
+
+void Pipeline::wait(MicroBatch& batch) {
+  batch.finished.wait(false, std::memory_order_acquire);
+  // Every stage, not only the last: a batch stopped halfway never reached the later ones.
+  for (const auto& stage : stages_) stage->wait_done(batch);
+  try {
+    if (batch.error) std::rethrow_exception(batch.error);
+    check_streams();
+  } catch (...) {
+    broken_ = std::current_exception();
+    throw;
+  }
+  if (batch.stopped()) return;
+  const bool decode = batch.rows() == batch.sequences;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const double busy = stages_[i]->busy_s(batch);
+    (decode ? times_[i].decode_s : times_[i].prefill_s) += busy;
+    if (decode) {
+      ++times_[i].decode_steps;
+    } else {
+      times_[i].prefill_rows += batch.rows();
+    }
+  }
+}
+
+void Pipeline::release(MicroBatch& batch) {
+  free_.push_back(&batch);
+}
+
+}  // namespace tessera

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "runtime/input.h"
+#include "runtime/stage.h"
+#include "runtime/vision_runner.h"
+
+namespace tessera {
+
+/// What one stage did so far, measured by events on its compute stream.
+struct StageTimes {
+  double prefill_s = 0, decode_s = 0;
+  int64_t prefill_rows = 0, decode_steps = 0;
+};
+
+/// The stages in order, a thread and a bounded queue for each, and as many micro-batches in flight
+/// as there are slots. Device work is queued ahead of time by the stages' threads, so no stage
+/// waits for the host.
+///
+///   MicroBatch& batch = pipeline.acquire();  fill it;  pipeline.submit(batch);
+///   pipeline.wait(batch);  read its results;  pipeline.release(batch);
+///
+/// acquire, submit, wait and release are called by one thread. After a failure in a step the
+/// pipeline is broken: that batch and every later one ends with the Error.
+class Pipeline {
+ public:
+  /// Books and allocates all device memory (`model` is kept by reference); weights are then loaded
+  /// into load_targets().
+  Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits);
+  ~Pipeline();
+
+  const PipelineLimits& limits() const { return limits_; }
+  std::vector<LoadTarget> load_targets() const;  ///< all units, vision and embedding too
+
+  int free_slots() const { return static_cast<int>(free_.size()); }
+
+  /// A free micro-batch, cleared; free_slots() must not be 0. Throws what broke the pipeline.
+  MicroBatch& acquire();
+  void submit(MicroBatch& batch);
+  /// Until the batch has left the last stage. Throws the Error that ended it; a cancelled batch
+  /// returns without results.
+  void wait(MicroBatch& batch);
+  /// Must have been waited for, even when it failed.
+  void release(MicroBatch& batch);
+
+  bool has_vision() const { return vision_ != nullptr; }
+  VisionRunner& vision() { return *vision_; }
+
+  int stage_count() const { return static_cast<int>(stages_.size()); }
+  const Stage& stage(int index) const { return *stages_[static_cast<size_t>(index)]; }
+  const StageTimes& times(int stage) const { return times_[static_cast<size_t>(stage)]; }
+
+ private:
+  void run_stage(size_t index);
+  void check_streams() const;
+
+  const ModelSpec& model_;
+  const PipelineLimits limits_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::unique_ptr<TokenInput> input_;
+  std::unique_ptr<VisionRunner> vision_;
+  std::vector<std::unique_ptr<MicroBatch>> batches_;
+  std::vector<MicroBatch*> free_;
+  std::vector<StageTimes> times_;
+  std::exception_ptr broken_;
+
+  std::vector<std::unique_ptr<BoundedQueue<MicroBatch*>>> queues_;  // in front of each stage
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "device/device.h"
+#include "model/model.h"
+
+namespace tessera {
+
+/// A share of the decoder: consecutive layers on one device.
+struct StagePlacement {
+  Device* device;
+  int64_t first_layer, last_layer;  ///< both included
+};
+
+/// Which device holds which unit. Devices outlive all that is placed on them.
+struct Placement {
+  std::vector<StagePlacement> stages;  ///< in pipeline order; the last also holds the head
+  Device* embedding;                   ///< may be the host
+  Device* vision;                      ///< null where the model has no tower, or it is not wanted
+};
+
+/// The sizes that memory is set aside for; the same for the planner and the pipeline.
+struct PipelineLimits {
+  int64_t rows;        ///< most rows of one micro-batch: a prefill chunk, or the sequences decoded
+  int64_t sequences;   ///< most sequences in one micro-batch
+  int64_t max_blocks;  ///< KV blocks of one sequence
+  int64_t kv_blocks;   ///< KV blocks in all
+  int slots;           ///< micro-batches in flight
+  DType weights;       ///< f32 or bf16
+  DType kv;
+};
+
+}  // namespace tessera

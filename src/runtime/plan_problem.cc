@@ -1,0 +1,146 @@
+#include "runtime/plan_problem.h"
+
+#include <algorithm>
+#include <span>
+
+#include "base/units.h"
+#include "model/vision.h"
+#include "ops/kv_cache.h"
+#include "runtime/stage_memory.h"
+
+namespace tessera {
+namespace {
+
+// A layer at either end of the stack is worth this many in the middle, as long as nobody has
+// measured: errors made first travel through all layers, errors made last are never repaired.
+constexpr double kEndLayerWeight = 3;
+constexpr int64_t kEndLayers = 2;
+
+bool stored_here(Precision precision) {
+  return precision == Precision::kF32 || precision == Precision::kBF16;
+}
+
+uint64_t unit_bytes(const UnitSpec& unit, Precision precision) {
+  if (stored_here(precision))
+    return layout_of(unit, precision == Precision::kF32 ? DType::kF32 : DType::kBF16).bytes;
+  const double matrices = static_cast<double>(unit.matmul_parameters());
+  const double others = static_cast<double>(unit.parameters() - unit.matmul_parameters());
+  return static_cast<uint64_t>(matrices * format_of(precision).bits_per_weight / 8 + others * 4);
+}
+
+PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precision> precisions,
+                   double tokens_per_row, double importance) {
+  PlanUnit out{.name = unit.name};
+  for (const Precision precision : precisions) {
+    const uint64_t bytes = unit_bytes(unit, precision);
+    out.costs[precision] = {
+        .weight_bytes = bytes,
+        .read_bytes = unit.kind == UnitKind::kEmbedding ? 0 : bytes,
+        .flops_per_token = 2 * static_cast<double>(unit.matmul_parameters()) * tokens_per_row,
+        .loss = precision <= own ? 0 : importance * format_of(precision).squared_error};
+  }
+  return out;
+}
+
+// The formats of units that stay at 16 bits: whatever is asked for, at or above bf16.
+std::vector<Precision> wide_only(const std::vector<Precision>& precisions, Precision own) {
+  std::vector<Precision> wide;
+  std::ranges::copy_if(precisions, std::back_inserter(wide), stored_here);
+  if (wide.empty()) wide.push_back(std::min(own, Precision::kBF16));
+  return wide;
+}
+
+}  // namespace
+
+PrecisionFormat format_of(Precision precision) {
+  switch (precision) {
+    case Precision::kF32:
+      return {32, 0};
+    case Precision::kBF16:
+      return {16, 2.8e-6};
+    case Precision::kInt8:  // groups of 128, f16 scale
+      return {8.125, 4.1e-5};
+    case Precision::kFp8:  // e4m3, a scale per row
+      return {8, 7.0e-4};
+    case Precision::kInt6:  // groups of 64, f16 scale and zero, as the two below
+      return {6.5, 4.7e-4};
+    case Precision::kInt5:
+      return {5.5, 1.9e-3};
+    case Precision::kInt4:
+      return {4.5, 7.6e-3};
+  }
+  return {32, 0};
+}
+
+Precision own_precision(const ModelSpec& model) {
+  return model.config.decoder.dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16;
+}
+
+PipelineLimits make_limits(const Workload& workload, int devices, DType weights) {
+  const int64_t blocks = (workload.context + kBlockTokens - 1) / kBlockTokens;
+  const int64_t chunk = std::min(workload.chunk_tokens, workload.context);
+  return {.rows = std::max(chunk, workload.sequences),
+          .sequences = workload.sequences,
+          .max_blocks = blocks,
+          .kv_blocks = blocks * workload.sequences,
+          .slots = devices + 1,  // one for each stage, and one on its way
+          .weights = weights,
+          .kv = weights};
+}
+
+PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
+                         std::vector<Precision> precisions, std::vector<PlanDevice> devices,
+                         PlanLinks links, const Workload& workload) {
+  const DecoderConfig& decoder = model.config.decoder;
+  const Precision own = own_precision(model);
+  const std::vector<Precision> wide = wide_only(precisions, own);
+  std::vector<Precision> head_precisions = wide;
+  if (std::ranges::find(precisions, Precision::kInt8) != precisions.end())
+    head_precisions.push_back(Precision::kInt8);
+
+  PlanProblem problem;
+  for (const UnitSpec& layer : model.layers) {
+    const bool end = layer.layer < kEndLayers || layer.layer >= decoder.layers - kEndLayers;
+    PlanUnit unit = plan_unit(layer, own, precisions, 1, end ? kEndLayerWeight : 1);
+    unit.kv_bytes_per_token = static_cast<uint64_t>(model.kv_bytes_per_token(limits.kv));
+    // A query with a key, and the score with its value: a multiply and an add each.
+    unit.attention_flops_per_pair = 4 * static_cast<double>(decoder.heads * decoder.head_dim);
+    problem.layers.push_back(std::move(unit));
+  }
+  problem.head = plan_unit(model.head, own, head_precisions, 1, 1);
+  problem.embedding = plan_unit(model.embedding, own, wide, 0, 1);
+
+  if (model.vision) {
+    const VisionConfig& vision = *model.config.vision;
+    problem.vision = plan_unit(*model.vision, own, wide, 1, 1);
+    problem.vision->attention_flops_per_pair =
+        4 * static_cast<double>(vision.hidden * vision.blocks_used);
+  }
+
+  uint64_t granule = 1;
+  for (const PlanDevice& device : devices) granule = std::max(granule, device.granule_bytes);
+  const uint64_t stage = round_up(stage_arena_bytes(model, limits, false), granule);
+  const uint64_t last_stage = round_up(stage_arena_bytes(model, limits, true), granule);
+  const uint64_t embedding = round_up(embedding_arena_bytes(model, limits), granule);
+  const uint64_t vision =
+      model.vision ? round_up(vision_arena_bytes(model, limits.weights), granule) : 0;
+  for (const bool layers : {false, true})
+    for (const bool head : {false, true})
+      for (const bool with_vision : {false, true})
+        for (const bool with_embedding : {false, true})
+          problem.arena_bytes[Holds{
+              .layers = layers, .head = head, .vision = with_vision, .embedding = with_embedding}
+                                  .index()] = (layers ? head ? last_stage : stage : 0) +
+                                              (with_vision ? vision : 0) +
+                                              (with_embedding ? embedding : 0);
+
+  problem.devices = std::move(devices);
+  problem.links = std::move(links);
+  problem.workload = workload;
+  problem.hidden_bytes_per_token = static_cast<uint64_t>(decoder.hidden * dtype_bytes(DType::kF32));
+  problem.own = own;
+  problem.precisions = std::move(precisions);
+  return problem;
+}
+
+}  // namespace tessera

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "model/model.h"
+#include "plan/problem.h"
+#include "runtime/device_set.h"
+#include "runtime/placement.h"
+#include "tessera/engine.h"
+
+namespace tessera {
+
+/// The planner's question for these options: workload, precisions and sizes filled in.
+PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
+                             std::vector<PlanDevice> devices, PlanLinks links);
+
+/// A plan written by `tessera plan --json`, checked against the problem it is to be used for.
+/// Throws Error that names the first thing that does not hold.
+Plan read_plan_file(const std::string& path, const PlanProblem& problem);
+
+/// The plan's units on open devices.
+Placement place(const Plan& plan, const DeviceSet& devices);
+
+/// How the plan's weights are stored. Throws Error when the kernels for it are not there.
+DType storage_dtype(const Plan& plan);
+
+}  // namespace tessera

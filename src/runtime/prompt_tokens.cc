@@ -1,0 +1,51 @@
+#include "runtime/prompt_tokens.h"
+
+#include "image/decode.h"
+#include "image/preprocess.h"
+#include "text/prompt.h"
+
+namespace tessera {
+
+PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                                std::span<const Message> messages, int64_t rows_per_picture) {
+  std::vector<ChatMessage> turns;
+  for (const Message& message : messages) {
+    if (!message.image_files.empty() && rows_per_picture == 0)
+      throw UsageError({.where = message.image_files.front(),
+                        .what = "this model takes no pictures",
+                        .hint = "ask without --image-file"});
+    turns.push_back({.role = message.role == Message::Role::kUser ? ChatMessage::Role::kUser
+                                                                  : ChatMessage::Role::kAssistant,
+                     .text = message.text,
+                     .images = static_cast<int>(message.image_files.size())});
+  }
+
+  PromptTokens prompt{.prompt_ids = build_prompt(tokenizer, chat, turns)};
+  for (const int32_t id : prompt.prompt_ids) {
+    if (id != kImageToken) {
+      prompt.ids.push_back(id);
+      continue;
+    }
+    prompt.pictures.push_back(
+        {.first_row = static_cast<int64_t>(prompt.ids.size()), .rows = rows_per_picture});
+    prompt.ids.insert(prompt.ids.end(), static_cast<size_t>(rows_per_picture), 0);
+  }
+  return prompt;
+}
+
+std::vector<std::vector<float>> read_pictures(std::span<const Message> messages,
+                                              const PreprocessConfig& config) {
+  const PreprocessSpec spec{.size = config.size,
+                            .crop = config.crop,
+                            .mean = config.mean,
+                            .std = config.std,
+                            .rescale = config.rescale,
+                            .pad_to_square = config.pad_to_square};
+  std::vector<std::vector<float>> pictures;
+  for (const Message& message : messages)
+    for (const std::string& file : message.image_files)
+      pictures.push_back(to_pixels(fit_to_model(read_image(file), spec), spec));
+  return pictures;
+}
+
+}  // namespace tessera

@@ -1,0 +1,148 @@
+#include "runtime/sequence_runner.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace tessera {
+namespace {
+
+// The micro-batches in flight, oldest first; waits for all of them when it goes.
+class InFlight {
+ public:
+  explicit InFlight(Pipeline& pipeline) : pipeline_(pipeline) {}
+  ~InFlight() {
+    while (!batches_.empty()) {
+      try {
+        pop();
+      } catch (const std::exception&) {  // the first failure is already on its way up
+      }
+    }
+  }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+  /// A free batch, to be filled; waits for the oldest one when there is none.
+  MicroBatch& acquire() {
+    if (pipeline_.free_slots() == 0) pop();
+    return pipeline_.acquire();
+  }
+
+  void submit(MicroBatch& batch) {
+    batches_.push_back(&batch);
+    pipeline_.submit(batch);
+  }
+
+  /// Waits for all but the newest, then gives the newest's results.
+  StepResult finish() {
+    StepResult result;
+    while (!batches_.empty()) result = pop();
+    return result;
+  }
+
+ private:
+  StepResult pop() {
+    MicroBatch& batch = *batches_.front();
+    batches_.pop_front();
+    struct Release {
+      Pipeline& pipeline;
+      MicroBatch& batch;
+      ~Release() { pipeline.release(batch); }
+    } release{pipeline_, batch};
+    pipeline_.wait(batch);
+    return {.cancelled = batch.stopped(),
+            .tokens = std::move(batch.tokens),
+            .logits = std::move(batch.logits)};
+  }
+
+  Pipeline& pipeline_;
+  std::deque<MicroBatch*> batches_;
+};
+
+void add_blocks(MicroBatch& batch, const BlockTable& table) {
+  const auto row = static_cast<size_t>(batch.sequences++ * batch.max_blocks);
+  batch.blocks.resize(row + static_cast<size_t>(batch.max_blocks), 0);
+  std::ranges::copy(table.blocks(), batch.blocks.begin() + static_cast<std::ptrdiff_t>(row));
+}
+
+// The rows of pictures that fall into rows [first, first + count) of the prompt.
+void add_pictures(MicroBatch& batch, const PromptTokens& prompt,
+                  std::span<const std::unique_ptr<ImageRows>> pictures, int64_t first,
+                  int64_t count) {
+  for (size_t i = 0; i < prompt.pictures.size(); ++i) {
+    const PromptTokens::Picture& picture = prompt.pictures[i];
+    const int64_t begin = std::max(first, picture.first_row);
+    const int64_t end = std::min(first + count, picture.first_row + picture.rows);
+    if (begin >= end) continue;
+    const ImageRows& rows = *pictures[i];
+    const auto width = static_cast<int64_t>(rows.rows.size()) / picture.rows;
+    batch.images.push_back({.rows = rows.rows.data() + (begin - picture.first_row) * width,
+                            .ready = rows.ready.get(),
+                            .first_row = begin - first,
+                            .count = end - begin});
+  }
+}
+
+}  // namespace
+
+StepResult SequenceRunner::prefill(const PromptTokens& prompt,
+                                   std::span<const std::unique_ptr<ImageRows>> pictures,
+                                   BlockTable& table, const WantedRow& wanted, bool want_logits,
+                                   const CancelFlag* cancel) {
+  const auto tokens = static_cast<int64_t>(prompt.ids.size());
+  InFlight in_flight(pipeline_);
+  for (int64_t first = 0; first < tokens; first += chunk_tokens_) {
+    if (cancel != nullptr && cancel->cancelled()) return {.cancelled = true};
+    const int64_t count = std::min(chunk_tokens_, tokens - first);
+    MicroBatch& batch = in_flight.acquire();
+    batch.cancel = cancel;
+    batch.max_blocks = pipeline_.limits().max_blocks;
+    for (int64_t row = 0; row < count; ++row) {
+      batch.ids.push_back(prompt.ids[static_cast<size_t>(first + row)]);
+      batch.positions.push_back(static_cast<int32_t>(first + row));
+      batch.sequence.push_back(0);
+    }
+    add_pictures(batch, prompt, pictures, first, count);
+    if (first + count == tokens) {
+      batch.wanted.push_back(wanted);
+      batch.wanted.back().row = count - 1;
+      batch.want_logits = want_logits;
+    }
+    // From here on the batch must be submitted: a slot taken is only given back by its wait.
+    try {
+      table.prepare(first, count, batch.copies);
+    } catch (...) {
+      pipeline_.release(batch);
+      throw;
+    }
+    add_blocks(batch, table);
+    in_flight.submit(batch);
+  }
+  return in_flight.finish();
+}
+
+StepResult SequenceRunner::decode(std::span<const DecodeRow> rows, bool want_logits,
+                                  const CancelFlag* cancel) {
+  InFlight in_flight(pipeline_);
+  MicroBatch& batch = in_flight.acquire();
+  batch.cancel = cancel;
+  batch.want_logits = want_logits;
+  batch.max_blocks = pipeline_.limits().max_blocks;
+  try {
+    for (const DecodeRow& row : rows) {
+      row.table->prepare(row.position, 1, batch.copies);
+      batch.ids.push_back(row.token);
+      batch.positions.push_back(static_cast<int32_t>(row.position));
+      batch.sequence.push_back(static_cast<int32_t>(batch.sequences));
+      batch.wanted.push_back(row.wanted);
+      batch.wanted.back().row = static_cast<int64_t>(batch.wanted.size()) - 1;
+      add_blocks(batch, *row.table);
+    }
+  } catch (...) {
+    pipeline_.release(batch);
+    throw;
+  }
+  in_flight.submit(batch);
+  return in_flight.finish();
+}
+
+}  // namespace tessera

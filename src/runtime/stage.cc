@@ -1,0 +1,189 @@
+#include "runtime/stage.h"
+
+#include <fmt/format.h>
+
+#include "ops/sampling.h"
+#include "tessera/error.h"
+
+namespace tessera {
+namespace {
+
+// Host arrays travel as they are; they stay in the micro-batch until it has finished.
+void upload(Stream& stream, Tensor& to, const std::vector<int32_t>& from) {
+  stream.copy(to.data, to.device, from.data(), nullptr, from.size() * sizeof(int32_t));
+}
+
+}  // namespace
+
+Stage::Stage(const ModelSpec& model, const StagePlacement& placement, bool with_head,
+             const PipelineLimits& limits)
+    : model_(model), placement_(placement), limits_(limits) {
+  const DecoderConfig& config = model.config.decoder;
+  Device& device = *placement.device;
+
+  const auto hold = [&](const UnitSpec& unit) {
+    weights_.push_back(
+        device.allocate(layout_of(unit, limits.weights).bytes, MemoryKind::kWeights, unit.name));
+    return UnitWeights(unit, limits.weights, device, weights_.back().data());
+  };
+  for (int64_t layer = placement.first_layer; layer <= placement.last_layer; ++layer)
+    layers_.emplace_back(hold(model.layers[static_cast<size_t>(layer)]));
+  if (with_head) head_.emplace(hold(model.head));
+
+  for (int64_t layer = placement.first_layer; layer <= placement.last_layer; ++layer) {
+    KvPages& pages = pages_.emplace_back(KvPages{.data = nullptr,
+                                                 .device = &device,
+                                                 .dtype = limits.kv,
+                                                 .blocks = limits.kv_blocks,
+                                                 .kv_heads = config.kv_heads,
+                                                 .head_dim = config.head_dim});
+    kv_.push_back(
+        device.allocate(KvPages::bytes(pages.dtype, pages.blocks, pages.kv_heads, pages.head_dim),
+                        MemoryKind::kKv, fmt::format("KV of layer {}", layer)));
+    pages.data = kv_.back().data();
+  }
+
+  arena_buffer_ =
+      device.allocate(stage_arena_bytes(model, limits, with_head), MemoryKind::kArena, "stage");
+  arena_.emplace(arena_buffer_);
+  buffers_ = take_stage_buffers(*arena_, model, limits);
+
+  for (int slot = 0; slot < limits.slots; ++slot)
+    marks_.push_back({.input_ready = device.make_event(),
+                      .begin = device.make_event(),
+                      .end = device.make_event(),
+                      .sent = device.make_event()});
+  compute_ = device.open_stream("compute");
+  send_ = device.open_stream("send");
+  rope_host_ = rope_inverse_frequencies(config);
+  compute_->copy(buffers_.rope.data, &device, rope_host_.data(), nullptr, buffers_.rope.bytes());
+}
+
+Stage::~Stage() = default;
+
+std::vector<LoadTarget> Stage::load_targets() const {
+  std::vector<LoadTarget> targets;
+  for (size_t i = 0; i < layers_.size(); ++i)
+    targets.push_back({.unit = &model_.layers[static_cast<size_t>(placement_.first_layer) + i],
+                       .device = &device(),
+                       .data = weights_[i].data()});
+  if (head_)
+    targets.push_back({.unit = &model_.head, .device = &device(), .data = weights_.back().data()});
+  return targets;
+}
+
+void Stage::upload_rows(const MicroBatch& batch, StageSlot& slot) {
+  upload(*compute_, slot.positions, batch.positions);
+  upload(*compute_, slot.sequence, batch.sequence);
+  upload(*compute_, slot.blocks, batch.blocks);
+}
+
+void Stage::copy_blocks(const MicroBatch& batch) {
+  for (const BlockCopy& copy : batch.copies) {
+    for (const KvPages& pages : pages_) {
+      const uint64_t bytes = KvPages::bytes(pages.dtype, 1, pages.kv_heads, pages.head_dim);
+      auto* base = static_cast<std::byte*>(pages.data);
+      if (base == nullptr) {
+        compute_->copy(nullptr, &device(), nullptr, &device(), bytes);
+      } else {
+        compute_->copy(base + static_cast<uint64_t>(copy.to) * bytes, &device(),
+                       base + static_cast<uint64_t>(copy.from) * bytes, &device(), bytes);
+      }
+    }
+  }
+}
+
+void Stage::submit(MicroBatch& batch, Stage* next) {
+  StageSlot& slot = this->slot(batch.slot);
+  SlotMarks& marks = marks_[static_cast<size_t>(batch.slot)];
+  const int64_t n = batch.rows();
+  compute_->wait(*marks.input_ready);
+  compute_->record(*marks.begin);
+  upload_rows(batch, slot);
+  copy_blocks(batch);
+
+  int64_t last = 0, context = 0;
+  for (const int32_t position : batch.positions) {
+    last = std::max<int64_t>(last, position);
+    context += position + 1;
+  }
+  const BatchRows rows{
+      .positions = slot.positions.slice_rows(0, n),
+      .sequence = slot.sequence.slice_rows(0, n),
+      .blocks = {slot.blocks.data, &device(), DType::kI32, {batch.sequences, batch.max_blocks}},
+      .max_context = last + 1,
+      .context_tokens = context};
+  Tensor hidden = slot.hidden.slice_rows(0, n);
+  for (size_t i = 0; i < layers_.size() && !batch.stopped(); ++i)
+    decoder_layer(*compute_, *arena_, model_.config.decoder, layers_[i], buffers_.rope, rows,
+                  pages_[i], hidden);
+  if (head_ && !batch.wanted.empty() && !batch.stopped()) run_head(batch, hidden);
+  compute_->record(*marks.end);
+  if (next == nullptr) return;
+
+  StageSlot& to = next->slot(batch.slot);
+  send_->wait(*marks.end);
+  send_->copy(to.hidden.data, &next->device(), hidden.data, &device(), hidden.bytes());
+  send_->record(next->input_ready(batch.slot));
+}
+
+void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {
+  const DecoderConfig& config = model_.config.decoder;
+  const auto wanted = static_cast<int64_t>(batch.wanted.size());
+  const Arena::Scope scope(*arena_);
+  Tensor picked = arena_->take(DType::kF32, {wanted, config.hidden});
+  Tensor logits = arena_->take(DType::kF32, {wanted, config.vocab});
+  for (int64_t i = 0; i < wanted; ++i) {
+    const Tensor from = hidden.slice_rows(batch.wanted[static_cast<size_t>(i)].row, 1);
+    const Tensor to = picked.slice_rows(i, 1);
+    compute_->copy(to.data, &device(), from.data, &device(), from.bytes());
+  }
+  decoder_head(*compute_, *arena_, config, *head_, picked, logits);
+
+  batch.tokens.assign(batch.wanted.size(), 0);
+  for (int64_t i = 0; i < wanted; ++i) {
+    const WantedRow& row_wanted = batch.wanted[static_cast<size_t>(i)];
+    if (row_wanted.sampler == nullptr) continue;
+    const Tensor row = logits.slice_rows(i, 1);
+    int32_t* token = &batch.tokens[static_cast<size_t>(i)];
+    const double cost = static_cast<double>(config.vocab);
+    const auto body = [token, row, sampler = row_wanted.sampler,
+                       options = row_wanted.options](WorkerPool&) {
+      *token = sampler->sample({row.f32(), static_cast<size_t>(row.cols())}, options);
+    };
+    compute_->run({.flops = cost, .bytes = 4 * cost}, Work(body));
+  }
+  if (batch.want_logits) {
+    batch.logits.resize(static_cast<size_t>(logits.shape.elements()));
+    compute_->copy(batch.logits.data(), nullptr, logits.data, &device(), logits.bytes());
+  }
+}
+
+void Stage::abandon(const MicroBatch& batch) {
+  compute_->record(*marks_[static_cast<size_t>(batch.slot)].end);
+}
+
+void Stage::drain() noexcept {
+  for (Stream* stream : {compute_.get(), send_.get()}) {
+    try {
+      stream->synchronize();
+    } catch (const Error&) {  // it broke: whoever waited for a batch was told
+    }
+  }
+}
+
+void Stage::wait_done(const MicroBatch& batch) {
+  marks_[static_cast<size_t>(batch.slot)].end->synchronize();
+}
+
+double Stage::busy_s(const MicroBatch& batch) const {
+  const SlotMarks& marks = marks_[static_cast<size_t>(batch.slot)];
+  return marks.end->time_s() - marks.begin->time_s();
+}
+
+void Stage::check() const {
+  compute_->check();
+  send_->check();
+}
+
+}  // namespace tessera

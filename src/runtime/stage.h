@@ -1,0 +1,84 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "model/decoder.h"
+#include "runtime/loader.h"
+#include "runtime/micro_batch.h"
+#include "runtime/stage_memory.h"
+
+namespace tessera {
+
+/// One device's consecutive decoder layers at run time: their weights, KV pages, arena and streams.
+/// Everything is allocated by the constructor; a step allocates nothing on the device. submit() is
+/// called by one thread.
+class Stage {
+ public:
+  /// Books and allocates; weights are still to be loaded (load_targets()). Throws Error when the
+  /// device's budget is too small.
+  Stage(const ModelSpec& model, const StagePlacement& placement, bool with_head,
+        const PipelineLimits& limits);
+  ~Stage();
+
+  Device& device() const { return *placement_.device; }
+  const StagePlacement& placement() const { return placement_; }
+  bool with_head() const { return head_ != std::nullopt; }
+
+  /// Where the loader puts the units of this stage: the layers in order, then the head.
+  std::vector<LoadTarget> load_targets() const;
+
+  StageSlot& slot(int index) { return buffers_.slots[static_cast<size_t>(index)]; }
+  Stream& compute() { return *compute_; }
+  /// Whoever writes a slot's hidden rows records it; submit() waits for it.
+  Event& input_ready(int slot) { return *marks_[static_cast<size_t>(slot)].input_ready; }
+
+  /// Queues this stage's part of the micro-batch and returns. With `next`, the hidden rows are then
+  /// copied to its slot; without, the wanted rows go through the head, samplers run, and results
+  /// come back to the host. Stops early when the batch is cancelled.
+  void submit(MicroBatch& batch, Stage* next);
+
+  /// After a submit that threw: marks the batch's end, so that wait_done covers what was queued.
+  void abandon(const MicroBatch& batch);
+
+  /// Waits for everything queued, whatever became of it.
+  void drain() noexcept;
+
+  /// The host waits until this stage has finished the batch.
+  void wait_done(const MicroBatch& batch);
+
+  /// Seconds between begin and end of the batch on this stage, after wait_done.
+  double busy_s(const MicroBatch& batch) const;
+
+  /// Throws what broke one of the streams.
+  void check() const;
+
+ private:
+  struct SlotMarks {
+    std::unique_ptr<Event> input_ready, begin, end, sent;
+  };
+
+  void upload_rows(const MicroBatch& batch, StageSlot& slot);
+  void copy_blocks(const MicroBatch& batch);
+  void run_head(MicroBatch& batch, const Tensor& hidden);
+
+  const ModelSpec& model_;
+  const StagePlacement placement_;
+  const PipelineLimits limits_;
+
+  std::vector<DeviceBuffer> weights_;  // as load_targets()
+  std::vector<DeviceBuffer> kv_;       // one pool per layer
+  DeviceBuffer arena_buffer_;
+  std::optional<Arena> arena_;
+  StageBuffers buffers_;
+  std::vector<float> rope_host_;
+  std::vector<DecoderLayer> layers_;
+  std::vector<KvPages> pages_;
+  std::optional<DecoderHead> head_;
+  std::vector<SlotMarks> marks_;
+  // Declared last: streams finish what they hold before the memory under it goes.
+  std::unique_ptr<Stream> compute_, send_;
+};
+
+}  // namespace tessera

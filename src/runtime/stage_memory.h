@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/placement.h"
+#include "tensor/arena.h"
+
+namespace tessera {
+
+/// Buffers of one micro-batch on one stage: its own while it is in flight, so no stage ever waits
+/// for another to free one.
+struct StageSlot {
+  Tensor hidden;     ///< f32 [rows, hidden]
+  Tensor positions;  ///< i32 [rows]
+  Tensor sequence;   ///< i32 [rows]
+  Tensor blocks;     ///< i32 [sequences * max_blocks]
+};
+
+/// What a stage keeps in its arena beside the scratch of a forward pass.
+struct StageBuffers {
+  Tensor rope;  ///< f32 [head_dim / 2]
+  std::vector<StageSlot> slots;
+};
+StageBuffers take_stage_buffers(Arena& arena, const ModelSpec& model, const PipelineLimits& limits);
+
+/// Buffers of the token embedding, per slot.
+struct EmbeddingSlot {
+  Tensor ids;   ///< i32 [rows]
+  Tensor rows;  ///< f32 [rows, hidden]
+};
+std::vector<EmbeddingSlot> take_embedding_slots(Arena& arena, const ModelSpec& model,
+                                                const PipelineLimits& limits);
+
+/// Buffers of the vision tower: one picture at a time.
+struct VisionBuffers {
+  Tensor pixels;    ///< f32 [channels, size, size]
+  Tensor features;  ///< f32 [n, width]
+  Tensor rows;      ///< f32 [n, hidden]
+};
+VisionBuffers take_vision_buffers(Arena& arena, const ModelSpec& model);
+
+/// Bytes of each arena, found by a dry run of the very code that will use it: what the planner
+/// promises is what the pipeline takes.
+uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits, bool with_head);
+uint64_t embedding_arena_bytes(const ModelSpec& model, const PipelineLimits& limits);
+uint64_t vision_arena_bytes(const ModelSpec& model, DType weights);
+
+}  // namespace tessera

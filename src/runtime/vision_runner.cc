@@ -1,0 +1,40 @@
+#include "runtime/vision_runner.h"
+
+namespace tessera {
+
+VisionRunner::VisionRunner(const ModelSpec& model, Device& device, DType weights)
+    : model_(model),
+      device_(device),
+      weights_buffer_(device.allocate(layout_of(*model.vision, weights).bytes, MemoryKind::kWeights,
+                                      model.vision->name)),
+      arena_buffer_(device.allocate(vision_arena_bytes(model, weights), MemoryKind::kArena,
+                                    model.vision->name)),
+      arena_(arena_buffer_),
+      buffers_(take_vision_buffers(arena_, model)),
+      weights_(UnitWeights(*model.vision, weights, device, weights_buffer_.data()),
+               *model.config.vision, *model.config.projector),
+      stream_(device.open_stream("vision")) {}
+
+VisionRunner::~VisionRunner() = default;
+
+std::unique_ptr<ImageRows> VisionRunner::encode(const std::vector<float>& pixels) {
+  auto image = std::make_unique<ImageRows>();
+  image->rows.resize(static_cast<size_t>(buffers_.rows.shape.elements()));
+  image->begin = device_.make_event();
+  image->ready = device_.make_event();
+
+  stream_->synchronize();  // the arena holds one picture
+  stream_->record(*image->begin);
+  stream_->copy(buffers_.pixels.data, &device_, pixels.data(), nullptr, buffers_.pixels.bytes());
+  auto uploaded = device_.make_event();
+  stream_->record(*uploaded);
+  vision_tower(*stream_, arena_, *model_.config.vision, weights_, buffers_.pixels,
+               buffers_.features);
+  project(*stream_, arena_, *model_.config.projector, weights_, buffers_.features, buffers_.rows);
+  stream_->copy(image->rows.data(), nullptr, buffers_.rows.data, &device_, buffers_.rows.bytes());
+  stream_->record(*image->ready);
+  uploaded->synchronize();
+  return image;
+}
+
+}  // namespace tessera

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "model/vision.h"
+#include "runtime/stage_memory.h"
+
+namespace tessera {
+
+/// The rows that a picture puts into a prompt, in host memory; `ready` passes when they are there.
+/// Must outlive every micro-batch that reads them, and be gone before the runner.
+struct ImageRows {
+  std::vector<float> rows;  ///< f32 [rows_out, hidden]
+  std::unique_ptr<Event> begin, ready;
+
+  double encode_s() const { return ready->time_s() - begin->time_s(); }  ///< once ready has passed
+};
+
+/// The vision tower and projector on their device, with a stream of their own. encode() is called
+/// by one thread at a time.
+class VisionRunner {
+ public:
+  VisionRunner(const ModelSpec& model, Device& device, DType weights);
+  ~VisionRunner();
+
+  Device& device() const { return device_; }
+  void* unit_base() const { return weights_buffer_.data(); }
+
+  /// Queues one picture; pixels f32 [channels, size, size] are copied before the call returns.
+  std::unique_ptr<ImageRows> encode(const std::vector<float>& pixels);
+
+  void check() const { stream_->check(); }
+
+ private:
+  const ModelSpec& model_;
+  Device& device_;
+  DeviceBuffer weights_buffer_, arena_buffer_;
+  Arena arena_;
+  VisionBuffers buffers_;
+  VisionWeights weights_;
+  std::unique_ptr<Stream> stream_;
+};
+
+}  // namespace tessera
