@@ -1,0 +1,65 @@
+#include "plan/cost_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tessera {
+namespace {
+
+// 100 s for one unit: a device that slow is never chosen, and sums stay inside 63 bits.
+constexpr double kMaxUnitNs = 1e11;
+
+int64_t to_ns(double seconds) {
+  return static_cast<int64_t>(std::llround(std::clamp(seconds * 1e9, 0.0, kMaxUnitNs)));
+}
+
+}  // namespace
+
+Pass decode_pass(const Workload& workload, int64_t micro_batch) {
+  const double middle =
+      static_cast<double>(workload.prompt_tokens) + static_cast<double>(workload.answer_tokens) / 2;
+  return {.sequences = static_cast<double>(micro_batch),
+          .new_tokens = 1,
+          .past_tokens = std::min(middle, static_cast<double>(workload.context))};
+}
+
+int64_t chunk_count(const Workload& workload) {
+  return std::max<int64_t>(
+      1, (workload.prompt_tokens + workload.chunk_tokens - 1) / workload.chunk_tokens);
+}
+
+Pass prefill_pass(const Workload& workload) {
+  const auto prompt = static_cast<double>(workload.prompt_tokens);
+  const double chunk = prompt / static_cast<double>(chunk_count(workload));
+  return {.sequences = 1, .new_tokens = chunk, .past_tokens = (prompt - chunk) / 2};
+}
+
+int64_t unit_ns(const PlanUnit& unit, Precision precision, const PlanDevice& device,
+                const Pass& pass) {
+  const UnitCost& cost = unit.costs.at(precision);
+  const double kv = pass.sequences * (pass.past_tokens + pass.new_tokens) *
+                    static_cast<double>(unit.kv_bytes_per_token);
+  const double bytes = static_cast<double>(cost.read_bytes) + kv;
+  const double pairs = pass.sequences * pass.new_tokens * (pass.past_tokens + pass.new_tokens / 2);
+  const double flops = cost.flops_per_token * pass.sequences * pass.new_tokens +
+                       unit.attention_flops_per_pair * pairs;
+  const double rate = device.flops_per_s[static_cast<size_t>(precision)];
+  return to_ns(std::max(bytes / device.read_bytes_per_s, flops / rate) + device.overhead_s);
+}
+
+int64_t vision_ns(const PlanProblem& problem, const PlanDevice& device) {
+  if (!problem.vision) return 0;
+  const Pass pass = {.new_tokens = static_cast<double>(problem.workload.image_tokens)};
+  return unit_ns(*problem.vision, precision_of(*problem.vision, problem.own), device, pass);
+}
+
+int64_t link_ns(const PlanLink& link, double tokens, uint64_t hidden_bytes_per_token) {
+  const double bytes = tokens * static_cast<double>(hidden_bytes_per_token);
+  return to_ns(link.latency_s + bytes / link.bytes_per_s);
+}
+
+int64_t loss_units(double loss) {
+  return static_cast<int64_t>(std::llround(loss * 1e12));
+}
+
+}  // namespace tessera

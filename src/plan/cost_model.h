@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+
+#include "plan/problem.h"
+
+/// How long things take, in whole nanoseconds: integers add to the same sum in any order, so that
+/// the search, its certificate and the checker agree to the last digit.
+///
+/// A unit is a roofline (Williams 2009) with an overhead: the larger of reading weights and KV at
+/// the device's bandwidth and multiplying at its rate.
+
+namespace tessera {
+
+/// One pass of tokens through the model.
+struct Pass {
+  double sequences = 1;
+  double new_tokens = 1;   ///< of each sequence
+  double past_tokens = 0;  ///< of each sequence, in the KV cache
+};
+
+/// One micro-batch of a decode step, at the middle of the answer.
+Pass decode_pass(const Workload& workload, int64_t micro_batch);
+
+/// The average chunk of a prompt.
+Pass prefill_pass(const Workload& workload);
+
+/// Chunks in a prompt; at least 1.
+int64_t chunk_count(const Workload& workload);
+
+/// A decoder layer or the head. The head sees one token of each sequence in any pass.
+int64_t unit_ns(const PlanUnit& unit, Precision precision, const PlanDevice& device,
+                const Pass& pass);
+
+/// One picture through the vision tower.
+int64_t vision_ns(const PlanProblem& problem, const PlanDevice& device);
+
+/// `tokens` rows of activations over a link.
+int64_t link_ns(const PlanLink& link, double tokens, uint64_t hidden_bytes_per_token);
+
+/// Losses as integers, in 1e-12.
+int64_t loss_units(double loss);
+
+constexpr double seconds_of(int64_t ns) {
+  return static_cast<double>(ns) * 1e-9;
+}
+
+}  // namespace tessera

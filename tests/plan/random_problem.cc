@@ -1,0 +1,130 @@
+#include "tests/plan/random_problem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+namespace tessera {
+namespace {
+
+class Generator {
+ public:
+  Generator(uint32_t seed, const RandomShape& shape) : random_(seed), shape_(shape) {}
+
+  PlanProblem problem() {
+    p_.precisions = {Precision::kBF16};
+    if (shape_.mixed_precision)
+      p_.precisions = {Precision::kBF16, Precision::kInt8, Precision::kInt4};
+    const int layers = between(1, shape_.max_layers);
+    for (int u = 0; u < layers; ++u) p_.layers.push_back(layer(fmt::format("layer {}", u)));
+    p_.head = unit("head", 12, 1);
+    p_.embedding = unit("embedding", 12, 0);
+    if (!one_in(3)) p_.vision = unit("vision", 16, 0);
+    p_.embedding_on_host_allowed = !one_in(3);
+    for (uint64_t& bytes : p_.arena_bytes) bytes = static_cast<uint64_t>(between(0, 3));
+    p_.hidden_bytes_per_token = static_cast<uint64_t>(between(0, 64));
+    workload();
+    devices();
+    links();
+    return p_;
+  }
+
+ private:
+  int between(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
+  bool one_in(int n) { return between(1, n) == 1; }
+  double real(double low, double high) {
+    return std::uniform_real_distribution<double>(low, high)(random_);
+  }
+
+  PlanUnit unit(const std::string& name, int max_bytes, int lower) {
+    PlanUnit unit = {.name = name};
+    const int bytes = between(1, max_bytes);
+    const double flops = real(0, 40), alpha = one_in(2) ? 1 : between(1, 4);
+    unit.costs[Precision::kBF16] = {.weight_bytes = static_cast<uint64_t>(bytes),
+                                    .read_bytes = static_cast<uint64_t>(bytes),
+                                    .flops_per_token = flops};
+    if (!shape_.mixed_precision) return unit;
+    const auto add = [&](Precision precision, int divisor, double loss) {
+      const auto less = static_cast<uint64_t>((bytes + divisor - 1) / divisor);
+      unit.costs[precision] = {
+          .weight_bytes = less, .read_bytes = less, .flops_per_token = flops, .loss = alpha * loss};
+    };
+    if (lower >= 1) add(Precision::kInt8, 2, 1e-5);
+    if (lower >= 2) add(Precision::kInt4, 4, one_in(2) ? 8e-3 : 3e-5);
+    return unit;
+  }
+
+  PlanUnit layer(const std::string& name) {
+    PlanUnit layer = unit(name, 20, 2);
+    layer.kv_bytes_per_token = static_cast<uint64_t>(between(0, 1));
+    layer.attention_flops_per_pair = one_in(2) ? 0 : real(0, 0.2);
+    return layer;
+  }
+
+  void workload() {
+    p_.workload = {.context = between(1, 48),
+                   .sequences = between(1, 2),
+                   .micro_batch = between(1, 3),
+                   .prompt_tokens = between(0, 60),
+                   .chunk_tokens = between(1, 40),
+                   .images = between(0, 2),
+                   .image_tokens = between(0, 30),
+                   .answer_tokens = between(0, 12)};
+  }
+
+  void devices() {
+    uint64_t need = 0;
+    for (const PlanUnit& u : p_.layers)
+      need += u.costs.at(Precision::kBF16).weight_bytes + 24 * u.kv_bytes_per_token;
+    const int count = between(1, shape_.max_devices);
+    const bool some_equal = one_in(4);
+    for (int d = 0; d < count; ++d) {
+      PlanDevice device = {.name = fmt::format("device:{}", d)};
+      const double share = real(0.4, 2.2) * (shape_.mixed_precision ? 0.5 : 1.0);
+      device.budget_bytes = 20 + static_cast<uint64_t>(share * static_cast<double>(need) / count);
+      device.fixed_bytes = static_cast<uint64_t>(between(0, 3));
+      device.granule_bytes = one_in(3) ? 4 : 1;
+      device.read_bytes_per_s = real(1e6, 1e7);
+      device.flops_per_s.fill(real(1e7, 1e8));
+      device.overhead_s = one_in(2) ? 0 : real(0, 1e-6);
+      if (some_equal && d > 0 && one_in(2)) {
+        const std::string name = device.name;
+        device = p_.devices.back();
+        device.name = name;
+      }
+      p_.devices.push_back(device);
+    }
+  }
+
+  PlanLink link() {
+    // From free to several layers' time, so that a detour over a relay can pay.
+    return {.bytes_per_s = real(1e7, 1e9), .latency_s = one_in(3) ? 0 : real(0, 1e-5)};
+  }
+
+  void links() {
+    const size_t n = p_.devices.size();
+    const bool uniform = one_in(4);
+    const PlanLink common = link();
+    const auto next = [&] { return uniform ? common : link(); };
+    p_.links.between.assign(n, std::vector<PlanLink>(n));
+    for (auto& row : p_.links.between)
+      for (PlanLink& l : row) l = next();
+    for (size_t d = 0; d < n; ++d) {
+      p_.links.from_host.push_back(next());
+      p_.links.to_host.push_back(next());
+    }
+  }
+
+  std::mt19937 random_;
+  const RandomShape shape_;
+  PlanProblem p_;
+};
+
+}  // namespace
+
+PlanProblem random_problem(uint32_t seed, const RandomShape& shape) {
+  return Generator(seed, shape).problem();
+}
+
+}  // namespace tessera
