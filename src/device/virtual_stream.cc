@@ -168,7 +168,7 @@ void VirtualStream::execute(const Work& work) {
 
 void VirtualStream::execute(const Copy& copy) {
   if (error_) return;
-  pay_debt();
+  settle();
   const double begin_s = copy.link_s > 0 ? now_s() : 0;
   if (copy.bytes >= kParallelCopyBytes) {
     copy_in_pieces(static_cast<std::byte*>(copy.to), static_cast<const std::byte*>(copy.from),
@@ -180,21 +180,27 @@ void VirtualStream::execute(const Copy& copy) {
 }
 
 void VirtualStream::execute(const Record& record) {
-  pay_debt();
+  settle();
   record.event->pass(record.ticket);
 }
 
 void VirtualStream::execute(const Wait& wait) {
-  pay_debt();
+  settle();
   wait.event->wait_for(wait.ticket);
 }
 
-// What was slept too long is taken off the next debt.
+// What is slept too long counts towards the ops that follow.
 void VirtualStream::pay_debt() {
   if (debt_s_ <= 0) return;
   const double begin_s = now_s();
   sleep_until_s(begin_s + debt_s_);
   debt_s_ -= now_s() - begin_s;
+}
+
+// Where others look at the stream's time it must be right: nothing is owed, nothing in hand.
+void VirtualStream::settle() {
+  pay_debt();
+  debt_s_ = 0;
 }
 
 }  // namespace tessera

@@ -64,6 +64,7 @@ class VirtualStream final : public Stream {
   void execute(const Record& record);
   void execute(const Wait& wait);
   void pay_debt();
+  void settle();
 
   static constexpr uint32_t kQuarter = kSlots / 4;
   static_assert((kSlots & (kSlots - 1)) == 0, "counters wrap around");

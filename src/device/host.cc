@@ -1,0 +1,67 @@
+#include "device/host.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/units.h"
+#include "device/cgroup.h"
+#include "device/system_text.h"
+#include "device/topology.h"
+
+namespace tessera {
+namespace {
+
+// One logical processor of each allowed core, in the order of HostInfo::cpus.
+std::vector<int> one_cpu_per_core(const HostInfo& host) {
+  std::vector<int> cpus;
+  std::set<int> seen;
+  for (const HostCpu& cpu : host.cpus)
+    if (seen.insert(cpu.core).second) cpus.push_back(cpu.index);
+  return cpus;
+}
+
+// A "key:  123 kB" line as bytes; 0 where there is none.
+uint64_t kilobytes_after(const std::string& text, std::string_view key) {
+  const int64_t kilobytes = integer_after(text, key).value_or(0);
+  return kilobytes > 0 ? static_cast<uint64_t>(kilobytes) * kKiB : 0;
+}
+
+}  // namespace
+
+int HostInfo::usable_cores() const {
+  auto usable = static_cast<int>(one_cpu_per_core(*this).size());
+  if (cpu_quota > 0) usable = static_cast<int>(std::min<double>(usable, cpu_quota));
+  return std::max(usable, 1);
+}
+
+HostInfo read_host_info(const HostSource& source) {
+  HostInfo host;
+  read_topology(source.synthetic_topology, host);
+
+  const std::string meminfo = read_system_text(source.root + "/proc/meminfo").value_or("");
+  const CgroupLimits limits = read_cgroup_limits(source.root);
+  host.cpu_quota = limits.cpus;
+  host.memory_bytes = std::min(kilobytes_after(meminfo, "MemTotal:"), limits.memory_bytes);
+  host.available_bytes =
+      std::min(kilobytes_after(meminfo, "MemAvailable:"), limits.available_bytes);
+  return host;
+}
+
+ProcessMemory read_process_memory(const HostSource& source) {
+  const std::string status = read_system_text(source.root + "/proc/self/status").value_or("");
+  return {.resident_bytes = kilobytes_after(status, "VmRSS:"),
+          .peak_bytes = kilobytes_after(status, "VmHWM:")};
+}
+
+std::vector<std::vector<int>> divide_cpus(const HostInfo& host, int count) {
+  std::vector<std::vector<int>> plan(static_cast<size_t>(std::max(count, 0)));
+  const std::vector<int> cpus = one_cpu_per_core(host);
+  const size_t devices = plan.size(), cores = cpus.size();
+  if (devices > cores || static_cast<size_t>(host.usable_cores()) < cores) return plan;
+  for (size_t d = 0; d < devices; ++d)
+    plan[d].assign(cpus.begin() + static_cast<ptrdiff_t>(d * cores / devices),
+                   cpus.begin() + static_cast<ptrdiff_t>((d + 1) * cores / devices));
+  return plan;
+}
+
+}  // namespace tessera

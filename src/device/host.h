@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/worker_pool.h"
+
+namespace tessera {
+
+/// One logical processor that this process may use.
+struct HostCpu {
+  int index;  ///< as the operating system numbers it, for DeviceInfo::cpus
+  int core;   ///< equal for hyperthreads of one core
+  int package;
+  int numa_node;
+};
+
+struct NumaNode {
+  int index;
+  uint64_t memory_bytes;
+};
+
+/// The machine, and what of it this process may use.
+struct HostInfo {
+  std::string processor = {};  ///< "AMD EPYC 9654"; empty where the system does not say
+  int packages = 0, cores = 0, threads = 0;
+  uint64_t l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;  ///< one cache of each level (L1: data)
+  int l3_count = 0;
+  std::vector<NumaNode> numa_nodes = {};
+
+  std::vector<HostCpu> cpus = {};  ///< allowed by affinity and cpuset, neighbours side by side
+  double cpu_quota = 0;          ///< processors' worth of time that the cgroup grants; 0: no limit
+  uint64_t memory_bytes = 0;     ///< the machine's, or the cgroup's limit where that is lower
+  uint64_t available_bytes = 0;  ///< what can still be allocated under both, without swapping
+
+  /// Threads that can run at full speed at once: allowed cores (not hyperthreads), and no more than
+  /// the quota pays for. At least 1.
+  int usable_cores() const;
+};
+
+/// Where read_host_info looks; tests put a folder in place of / and an hwloc synthetic topology in
+/// place of the machine's.
+struct HostSource {
+  std::string root = {};
+  std::string synthetic_topology = {};
+};
+
+/// Throws Error when hwloc cannot read the machine. A fact that the system does not tell stays 0.
+HostInfo read_host_info(const HostSource& source = {});
+
+struct ProcessMemory {
+  uint64_t resident_bytes = 0;  ///< in RAM now
+  uint64_t peak_bytes = 0;      ///< the most that ever was
+};
+ProcessMemory read_process_memory(const HostSource& source = {});
+
+/// A pinning plan for `count` virtual devices: each gets whole cores, neighbours (same package,
+/// NUMA node) first, the numbers as equal as can be; one logical processor of each core. Lists are
+/// empty, which leaves threads to the scheduler, when there are more devices than cores, or when a
+/// quota grants fewer: then which cores are free changes from moment to moment.
+std::vector<std::vector<int>> divide_cpus(const HostInfo& host, int count);
+
+/// Bytes per second that all threads of `pool` together read from memory: the best of several
+/// passes of a sum over a buffer of `bytes`, which must be well above the L3 cache (or it measures
+/// that). Takes about a fifth of a second. Called from outside the pool.
+double measure_read_bandwidth(WorkerPool& pool, uint64_t bytes = uint64_t{256} << 20);
+
+}  // namespace tessera

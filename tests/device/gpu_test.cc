@@ -1,0 +1,40 @@
+#include "device/gpu.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+TEST(Gpu, AsksTheDriversLibrary) {
+  for (int round = 0; round < 2; ++round) {  // shut down, and unloaded, in between
+    const std::vector<GpuInfo> gpus = find_gpus(TESSERA_NVML_TWO_GPUS);
+    ASSERT_EQ(gpus.size(), 2U);
+    EXPECT_EQ(gpus[0].name, "NVIDIA GeForce RTX 3090");
+    EXPECT_EQ(gpus[1].name, "NVIDIA H100 80GB HBM3");
+    EXPECT_EQ(gpus[1].index, 1);
+    EXPECT_EQ(gpus[1].uuid, "GPU-2222");
+    EXPECT_EQ(gpus[1].memory_bytes, uint64_t{80} << 30);
+    EXPECT_EQ(gpus[1].free_bytes, uint64_t{79} << 30);
+    EXPECT_EQ(gpus[1].driver_version, "580.65.06");
+  }
+}
+
+TEST(Gpu, NoLibraryOrNoDriverMeansNone) {
+  EXPECT_TRUE(find_gpus("libno-such-library.so.1").empty());
+  EXPECT_TRUE(find_gpus(TESSERA_NVML_NO_DRIVER).empty());
+}
+
+TEST(Gpu, ADriverThatRefusesIsAnError) {
+  EXPECT_EQ(error_of([] { find_gpus(TESSERA_NVML_BROKEN); }),
+            std::string(TESSERA_NVML_BROKEN) +
+                ": nvmlInit_v2: found Driver/library version mismatch (nvidia-smi should say the "
+                "same; until it works, use cpu devices)");
+  EXPECT_EQ(error_of([] { find_gpus("libm.so.6"); }),
+            "libm.so.6: nvmlShutdown: expected a function of NVML, found none (is the NVIDIA "
+            "driver very old?)");
+}
+
+}  // namespace
+}  // namespace tessera
