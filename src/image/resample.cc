@@ -1,14 +1,10 @@
 #include "image/resample.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace tessera {
 namespace {
-
-constexpr int kFractionBits = 22;
-constexpr int32_t kHalf = 1 << (kFractionBits - 1);
 
 double cubic(double t) {
   constexpr double a = -0.5;
@@ -20,11 +16,7 @@ double cubic(double t) {
 
 /// Half away from zero.
 int32_t to_fixed(double weight) {
-  return static_cast<int32_t>(weight * (1 << kFractionBits) + (weight < 0 ? -0.5 : 0.5));
-}
-
-uint8_t round_shift(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
+  return static_cast<int32_t>(weight * (1 << kWeightBits) + (weight < 0 ? -0.5 : 0.5));
 }
 
 }  // namespace
@@ -41,7 +33,7 @@ Taps bicubic_taps(int64_t in, int64_t out, int64_t begin, int64_t end) {
     const auto offset = static_cast<int64_t>(taps.weights.size());
     if (in == out) {  // the filter is 1 at 0, and 0 at the other whole numbers
       taps.ranges.push_back({i, 1, offset, 0});
-      taps.weights.push_back(1 << kFractionBits);
+      taps.weights.push_back(1 << kWeightBits);
       continue;
     }
     const double center = (static_cast<double>(i) + 0.5) * scale;
@@ -70,41 +62,6 @@ void clip_taps(Taps& taps, int64_t begin, int64_t end) {
     range.offset += first - range.first;
     range.first = first - begin;
     range.count = last - first;
-  }
-}
-
-void resample_columns(const uint8_t* tile, int64_t origin, const Taps& taps, Colour ground,
-                      int64_t rows, uint8_t* out, int64_t out_stride) {
-  for (int64_t i = 0; i < taps.outputs(); ++i) {
-    const Taps::Range& range = taps.ranges[static_cast<size_t>(i)];
-    std::array<int32_t, kTilePixel> sum;
-    for (size_t j = 0; j < kTilePixel; ++j) sum[j] = kHalf + range.outside * ground[j % 3];
-    const uint8_t* in = tile + (range.first - origin) * kTilePixel;
-    const int32_t* weights = taps.weights.data() + range.offset;
-    for (int64_t t = 0; t < range.count; ++t, in += kTilePixel)
-      for (size_t j = 0; j < kTilePixel; ++j) sum[j] += weights[t] * in[j];
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t c = 0; c < 3; ++c)
-        out[r * out_stride + i * 3 + c] = round_shift(sum[static_cast<size_t>(r * 3 + c)]);
-  }
-}
-
-void resample_rows(std::span<const uint8_t* const> rows, std::span<const int32_t> weights,
-                   int64_t bytes, uint8_t* out) {
-  constexpr int64_t kChunk = 64;  // sums that stay in registers while the rows pass by
-  std::array<int32_t, kChunk> sum;
-  for (int64_t start = 0; start < bytes; start += kChunk) {
-    const int64_t width = std::min(kChunk, bytes - start);
-    sum.fill(kHalf);
-    for (size_t t = 0; t < rows.size(); ++t) {
-      const uint8_t* in = rows[t] + start;
-      if (width == kChunk) {
-        for (size_t j = 0; j < kChunk; ++j) sum[j] += weights[t] * in[j];
-      } else {
-        for (size_t j = 0; j < static_cast<size_t>(width); ++j) sum[j] += weights[t] * in[j];
-      }
-    }
-    for (int64_t j = 0; j < width; ++j) out[start + j] = round_shift(sum[static_cast<size_t>(j)]);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/isa.h"
 #include "image/image.h"
 
 namespace tessera {
@@ -22,10 +23,11 @@ struct Window {
 
 /// The picture at width x height >= 1 x 1, bit-identical to Pillow's resize(..., BICUBIC): a
 /// horizontal pass, then a vertical one, with 8-bit pixels between them.
-Image resize_bicubic(const Image& image, int64_t width, int64_t height);
+Image resize_bicubic(const Image& image, int64_t width, int64_t height, Isa isa = best_isa());
 
 /// `window` of the canvas resized to width x height. Work and memory follow the window, not the
 /// whole.
-Image resize_bicubic(const Canvas& canvas, int64_t width, int64_t height, const Window& window);
+Image resize_bicubic(const Canvas& canvas, int64_t width, int64_t height, const Window& window,
+                     Isa isa = best_isa());
 
 }  // namespace tessera
