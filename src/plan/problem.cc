@@ -57,6 +57,18 @@ void check_device(const PlanDevice& device, const std::string& what) {
   check_not_negative(device.overhead_s, 1e2, what + ": overhead");
 }
 
+// The search leaves the embedding on the host where it may: that is best only if holding more never
+// needs less.
+void check_arena(const std::array<uint64_t, 16>& arena_bytes) {
+  for (size_t held = 0; held < arena_bytes.size(); ++held) {
+    check_not_negative(static_cast<double>(arena_bytes[held]), kMaxBytes, "arena bytes");
+    for (size_t bit = 1; bit < arena_bytes.size(); bit *= 2)
+      require(arena_bytes[held] <= arena_bytes[held | bit], "arena bytes",
+              "at least as many for a device that holds more",
+              fmt::format("less for {}", held | bit));
+  }
+}
+
 void check_workload(const Workload& w) {
   const auto check = [](int64_t value, int64_t min, const char* what) {
     require(value >= min && value <= kMaxTokens, what,
@@ -104,8 +116,7 @@ void validate_problem(const PlanProblem& problem) {
     for (size_t b = 0; b < devices; ++b)
       if (a != b) check_link(links.between[a][b], fmt::format("link from device {} to {}", a, b));
   }
-  for (const uint64_t bytes : problem.arena_bytes)
-    check_not_negative(static_cast<double>(bytes), kMaxBytes, "arena bytes");
+  check_arena(problem.arena_bytes);
   check_not_negative(static_cast<double>(problem.hidden_bytes_per_token), 0x1p30, "hidden bytes");
   require(!problem.precisions.empty(), "precisions", "at least one", "none");
   check_workload(problem.workload);

@@ -86,7 +86,7 @@ struct PlanProblem {
   std::vector<PlanDevice> devices;
   PlanLinks links;
   Workload workload;
-  std::array<uint64_t, 16> arena_bytes = {};  ///< by Holds::index
+  std::array<uint64_t, 16> arena_bytes = {};  ///< by Holds::index; holding more never needs less
   uint64_t hidden_bytes_per_token = 0;        ///< what crosses a link
   bool embedding_on_host_allowed = true;
   Precision own = Precision::kBF16;                        ///< the model's own

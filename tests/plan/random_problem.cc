@@ -22,7 +22,7 @@ class Generator {
     p_.embedding = unit("embedding", 12, 0);
     if (!one_in(3)) p_.vision = unit("vision", 16, 0);
     p_.embedding_on_host_allowed = !one_in(3);
-    for (uint64_t& bytes : p_.arena_bytes) bytes = static_cast<uint64_t>(between(0, 3));
+    arena();
     p_.hidden_bytes_per_token = static_cast<uint64_t>(between(0, 64));
     workload();
     devices();
@@ -60,6 +60,16 @@ class Generator {
     layer.kv_bytes_per_token = static_cast<uint64_t>(between(0, 1));
     layer.attention_flops_per_pair = one_in(2) ? 0 : real(0, 0.2);
     return layer;
+  }
+
+  // Any table in which holding more never needs less.
+  void arena() {
+    for (size_t i = 0; i < p_.arena_bytes.size(); ++i) {
+      p_.arena_bytes[i] = static_cast<uint64_t>(one_in(3) ? between(0, 3) : 0);
+      for (size_t bit = 1; bit < 16; bit *= 2)
+        if ((i & bit) != 0)
+          p_.arena_bytes[i] = std::max(p_.arena_bytes[i], p_.arena_bytes[i ^ bit]);
+    }
   }
 
   void workload() {
