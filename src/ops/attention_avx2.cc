@@ -1,9 +1,10 @@
-#include "ops/attention_tile.h"
+#include "ops/attention_lanes.h"
+#include "ops/lanes_avx2.h"
+
 namespace tessera {
+
 void attend_avx2(const AttentionTile& tile) {
-  attend_plain(tile);
+  attend<LanesAvx2>(tile);
 }
-void attend_avx512(const AttentionTile& tile) {
-  attend_plain(tile);
-}
+
 }  // namespace tessera

@@ -6,9 +6,9 @@
 namespace tessera {
 namespace {
 
-// Of bf16 weights with 4096 inputs, 32 output rows are 256 KiB: they stay in a core's L2 cache
-// while the rows of x pass.
-constexpr int64_t kTaskPanels = 2;
+// Two panels for many rows: with 4096 inputs they stay in a core's L2 cache while the rows of x
+// pass (256 KiB in bf16). Four for few rows: as many streams from memory at a time.
+constexpr int64_t kManyRows = 6, kManyRowsPanels = 2, kFewRowsPanels = 4;
 // Enough rows to pay for fetching the weights; few enough that small matrices feed all threads.
 constexpr int64_t kTaskRows = 192;
 
@@ -44,12 +44,13 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PackedMatrix& 
                              .y_stride = out.row_stride};
   // Tasks of the same panels follow each other: their weights are in a cache then.
   const int64_t row_tasks = divide_up(rows, kTaskRows);
-  pool.for_each(row_tasks * divide_up(panels, kTaskPanels), [&](int64_t task) {
+  const int64_t task_panels = rows > kManyRows ? kManyRowsPanels : kFewRowsPanels;
+  pool.for_each(row_tasks * divide_up(panels, task_panels), [&](int64_t task) {
     MatmulTile tile;
     tile.first_row = task % row_tasks * kTaskRows;
     tile.rows = std::min(kTaskRows, rows - tile.first_row);
-    tile.first_panel = task / row_tasks * kTaskPanels;
-    tile.panels = std::min(kTaskPanels, panels - tile.first_panel);
+    tile.first_panel = task / row_tasks * task_panels;
+    tile.panels = std::min(task_panels, panels - tile.first_panel);
     compute(isa, op, tile);
   });
 }

@@ -1,0 +1,253 @@
+#include "ops/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/convert.h"
+#include "tests/ops/cpu.h"
+#include "tests/ops/packed.h"
+#include "tests/support/differs.h"
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+constexpr double kUnit = 0x1p-24;  // half a unit in the last place of an f32, relative
+
+std::vector<float> rounded(std::vector<float> values, DType dtype) {
+  if (dtype == DType::kBF16)
+    for (float& v : values) v = f32_from_bf16(bf16_from_f32(v));
+  return values;
+}
+
+struct Case {
+  int64_t rows, in, out;
+  DType dtype = DType::kF32;
+  bool bias = false, residual = false;
+};
+
+// x, w, bias and what is in out beforehand, all random, and one call.
+struct Operands {
+  explicit Operands(const Case& c)
+      : x(normal(c.rows * c.in, 1)),
+        w(rounded(normal(c.out * c.in, 2), c.dtype)),
+        bias(normal(c.out, 3)),
+        before(normal(c.rows * c.out, 4)) {}
+  std::vector<float> x, w, bias, before;
+};
+
+std::vector<float> run(Cpu& cpu, const Case& c, Operands& o) {
+  const Packed w(cpu.device(), c.dtype, c.out, c.in, o.w);
+  std::vector<float> got = o.before;
+  Tensor out = cpu.view(got, {c.rows, c.out});
+  const Tensor bias = cpu.view(o.bias, {c.out});
+  matmul(cpu.stream(), cpu.view(o.x, {c.rows, c.in}), w.matrix(),
+         {.bias = c.bias ? &bias : nullptr, .add_to_out = c.residual}, out);
+  cpu.wait();
+  return got;
+}
+
+std::vector<double> in_double(const Case& c, const Operands& o) {
+  std::vector<double> y;
+  for (int64_t r = 0; r < c.rows; ++r)
+    for (int64_t col = 0; col < c.out; ++col) {
+      double sum = 0;
+      for (int64_t i = 0; i < c.in; ++i)
+        sum += double{o.x[static_cast<size_t>(r * c.in + i)]} *
+               double{o.w[static_cast<size_t>(col * c.in + i)]};
+      if (c.bias) sum += double{o.bias[static_cast<size_t>(col)]};
+      if (c.residual) sum += double{o.before[y.size()]};
+      y.push_back(sum);
+    }
+  return y;
+}
+
+// Partial sums of n products of normal numbers grow like sqrt(k), each rounding is off by at most
+// one unit of them, either way: n / sqrt(6) units in all, and four times that at the worst of many
+// elements. Bias, residual and the last rounding add a few units of the result.
+void expect_formula(const std::vector<float>& got, const Case& c, const Operands& o) {
+  EXPECT_EQ(differs(got, in_double(c, o), 4 * kUnit, (2 * static_cast<double>(c.in) + 8) * kUnit),
+            "")
+      << c.rows << " x " << c.in << " x " << c.out << " " << dtype_name(c.dtype);
+}
+
+TEST(Matmul, MatchesTheFormulaAtAwkwardSizes) {
+  for (const Isa isa : isas()) {
+    Cpu cpu(2, isa);
+    for (const DType dtype : {DType::kF32, DType::kBF16})
+      for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 31})
+        for (const int64_t in : {1, 15, 33})
+          for (const int64_t out : {1, 15, 16, 17, 31, 33, 64, 70}) {
+            const Case c = {rows, in, out, dtype};
+            Operands o(c);
+            expect_formula(run(cpu, c, o), c, o);
+          }
+  }
+}
+
+TEST(Matmul, MatchesTheFormulaAtAModelsSize) {
+  for (const Isa isa : isas()) {
+    Cpu cpu(2, isa);
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      const Case c = {5, 4096, 40, dtype};
+      Operands o(c);
+      expect_formula(run(cpu, c, o), c, o);
+    }
+  }
+}
+
+TEST(Matmul, AddsBiasAndResidual) {
+  for (const Isa isa : isas()) {
+    Cpu cpu(1, isa);
+    for (const bool bias : {false, true})
+      for (const bool residual : {false, true}) {
+        const Case c = {3, 20, 37, DType::kF32, bias, residual};
+        Operands o(c);
+        expect_formula(run(cpu, c, o), c, o);
+      }
+  }
+}
+
+// What everything else rests on: a row's bits come from that row and the weights alone.
+TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    const Case c = {
+        .rows = 29, .in = 131, .out = 83, .dtype = dtype, .bias = true, .residual = true};
+    Operands o(c);
+    std::vector<float> want;  // the reference, row by row
+    {
+      Cpu plain(1, Isa::kPlain);
+      for (int64_t r = 0; r < c.rows; ++r) {
+        Case single = c;
+        single.rows = 1;
+        Operands row = o;
+        row.x.assign(o.x.begin() + r * c.in, o.x.begin() + (r + 1) * c.in);
+        row.before.assign(o.before.begin() + r * c.out, o.before.begin() + (r + 1) * c.out);
+        const auto got = run(plain, single, row);
+        want.insert(want.end(), got.begin(), got.end());
+      }
+    }
+    for (const Isa isa : isas())
+      for (int threads = 1; threads <= 4; ++threads) {
+        Cpu cpu(threads, isa);
+        const Packed w(cpu.device(), dtype, c.out, c.in, o.w);
+        const Tensor bias = cpu.view(o.bias, {c.out});
+        const Tensor x = cpu.view(o.x, {c.rows, c.in});
+        for (int64_t step = 1; step <= c.rows; ++step) {  // `step` rows at a time
+          std::vector<float> got = o.before;
+          for (int64_t first = 0; first < c.rows; first += step) {
+            const int64_t rows = std::min(step, c.rows - first);
+            Tensor out = cpu.view(got, {c.rows, c.out}).slice_rows(first, rows);
+            matmul(cpu.stream(), x.slice_rows(first, rows), w.matrix(),
+                   {.bias = &bias, .add_to_out = true}, out);
+          }
+          cpu.wait();
+          ASSERT_EQ(bits_differ(got, want), "")
+              << isa_name(isa) << ", " << threads << " threads, " << step << " rows at a time";
+        }
+      }
+  }
+}
+
+TEST(Matmul, ManyRowsAreSplitIntoTasksWithTheSameBits) {
+  const Case c = {.rows = 401, .in = 24, .out = 50, .dtype = DType::kBF16};
+  Operands o(c);
+  Cpu plain(1, Isa::kPlain);
+  const auto want = run(plain, c, o);
+  for (const Isa isa : isas()) {
+    Cpu cpu(3, isa);
+    EXPECT_EQ(bits_differ(run(cpu, c, o), want), "") << isa_name(isa);
+  }
+}
+
+TEST(Matmul, ReadsAndWritesViewsAtAnyAddressAndNothingBeside) {
+  const int64_t rows = 7, in = 19, out = 21, x_stride = 29, y_stride = 31;
+  auto x = normal(rows * x_stride + 1, 1), w = normal(out * in, 2);
+  for (const Isa isa : isas()) {
+    Cpu cpu(2, isa);
+    const Packed packed(cpu.device(), DType::kF32, out, in, w);
+    std::vector<float> y(static_cast<size_t>(rows * y_stride + 1), 99);
+    // one number in: 4-byte aligned only
+    const Tensor xs =
+        Tensor(x.data() + 1, &cpu.device(), DType::kF32, {rows, x_stride}).slice_cols(3, in);
+    Tensor ys =
+        Tensor(y.data() + 1, &cpu.device(), DType::kF32, {rows, y_stride}).slice_cols(5, out);
+    matmul(cpu.stream(), xs, packed.matrix(), {}, ys);
+    cpu.wait();
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < y_stride; ++c) {
+        const float got = y[static_cast<size_t>(1 + r * y_stride + c)];
+        if (c < 5 || c >= 5 + out) {
+          EXPECT_EQ(got, 99) << "written outside at row " << r << ", column " << c;
+          continue;
+        }
+        float want = 0;
+        for (int64_t i = 0; i < in; ++i)
+          want = std::fma(x[static_cast<size_t>(1 + r * x_stride + 3 + i)],
+                          w[static_cast<size_t>((c - 5) * in + i)], want);
+        EXPECT_EQ(got, want);
+      }
+    EXPECT_EQ(y[0], 99);
+  }
+}
+
+TEST(Matmul, NanAndInfinityReachOnlyTheirOwnRowAndColumn) {
+  for (const Isa isa : isas()) {
+    Cpu cpu(1, isa);
+    const Case c = {.rows = 13, .in = 17, .out = 33};
+    Operands o(c);
+    o.x[5 * 17 + 3] = NAN;
+    o.x[6 * 17 + 3] = INFINITY;
+    o.w[9 * 17 + 2] = NAN;
+    const auto got = run(cpu, c, o);
+    for (int64_t r = 0; r < c.rows; ++r)
+      for (int64_t col = 0; col < c.out; ++col) {
+        const float y = got[static_cast<size_t>(r * c.out + col)];
+        EXPECT_EQ(std::isnan(y), r == 5 || col == 9) << r << ", " << col;
+        EXPECT_EQ(std::isinf(y), r == 6 && col != 9) << r << ", " << col;
+      }
+  }
+}
+
+TEST(Matmul, NoRowsIsNoWork) {
+  Cpu cpu;
+  const Case c = {.rows = 0, .in = 4, .out = 5};
+  Operands o(c);
+  o.x.resize(4);
+  o.before.resize(5);
+  EXPECT_EQ(run(cpu, c, o), o.before);
+}
+
+TEST(Matmul, NamesTheArgumentThatIsWrong) {
+  Cpu cpu, other;
+  auto x = normal(12, 1), y = normal(10, 2), bias = normal(4, 3);
+  std::vector<uint16_t> narrow(12);
+  const Packed w(cpu.device(), DType::kF32, 5, 6, normal(30, 4));
+  Tensor out = cpu.view(y, {2, 5});
+  const Tensor short_bias = cpu.view(bias, {4});
+  const auto call = [&](const Tensor& from, const PackedMatrix& by, const MatmulOptions& options) {
+    return error_of([&] { matmul(cpu.stream(), from, by, options, out); });
+  };
+  EXPECT_EQ(call(cpu.view(x, {3, 4}), w.matrix(), {}),
+            "matmul: x: expected f32 [3, 6], found f32 [3, 4]");
+  EXPECT_EQ(call(cpu.view(x, {12}), w.matrix(), {}),
+            "matmul: x: expected f32 of two dimensions, found f32 [12]");
+  EXPECT_EQ(call(cpu.view(narrow, {2, 6}), w.matrix(), {}),
+            "matmul: x: expected f32 [2, 6], found bf16 [2, 6]");
+  EXPECT_EQ(call(cpu.view(x, {1, 6}), w.matrix(), {}),
+            "matmul: out: expected f32 [1, 5], found f32 [2, 5]");
+  EXPECT_EQ(call(cpu.view(x, {2, 6}), w.matrix(), {.bias = &short_bias}),
+            "matmul: bias: expected f32 [5], found f32 [4]");
+  EXPECT_EQ(call(other.view(x, {2, 6}), w.matrix(), {}),
+            "matmul: x: expected on cpu:0, found on cpu:0");
+  EXPECT_EQ(call(Tensor(nullptr, &cpu.device(), DType::kF32, {2, 6}), w.matrix(), {}),
+            "matmul: x: expected memory, found a null pointer");
+  PackedMatrix bad = w.matrix();
+  bad.dtype = DType::kI8;
+  EXPECT_EQ(call(cpu.view(x, {2, 6}), bad, {}),
+            "matmul: w: expected f32 or bf16, at least [1, 1], found i8 [5, 6]");
+}
+
+}  // namespace
+}  // namespace tessera
