@@ -5,6 +5,7 @@ target_compile_features(tessera_flags INTERFACE cxx_std_20)
 target_compile_options(tessera_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion
   -Wno-missing-field-initializers  # designated initialisers name what differs from the default
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # false alarms on std::string in g++ 12 (PR 105651)
   -ffp-contract=off -fvisibility=hidden)
 if(TESSERA_SANITIZE)
   target_compile_options(tessera_flags INTERFACE

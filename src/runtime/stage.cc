@@ -51,8 +51,7 @@ Stage::Stage(const ModelSpec& model, const StagePlacement& placement, bool with_
   for (int slot = 0; slot < limits.slots; ++slot)
     marks_.push_back({.input_ready = device.make_event(),
                       .begin = device.make_event(),
-                      .end = device.make_event(),
-                      .sent = device.make_event()});
+                      .end = device.make_event()});
   compute_ = device.open_stream("compute");
   send_ = device.open_stream("send");
   rope_host_ = rope_inverse_frequencies(config);
@@ -176,9 +175,12 @@ void Stage::wait_done(const MicroBatch& batch) {
   marks_[static_cast<size_t>(batch.slot)].end->synchronize();
 }
 
-double Stage::busy_s(const MicroBatch& batch) const {
-  const SlotMarks& marks = marks_[static_cast<size_t>(batch.slot)];
-  return marks.end->time_s() - marks.begin->time_s();
+double Stage::begin_s(const MicroBatch& batch) const {
+  return marks_[static_cast<size_t>(batch.slot)].begin->time_s();
+}
+
+double Stage::end_s(const MicroBatch& batch) const {
+  return marks_[static_cast<size_t>(batch.slot)].end->time_s();
 }
 
 void Stage::check() const {

@@ -48,15 +48,17 @@ class Stage {
   /// The host waits until this stage has finished the batch.
   void wait_done(const MicroBatch& batch);
 
-  /// Seconds between begin and end of the batch on this stage, after wait_done.
-  double busy_s(const MicroBatch& batch) const;
+  // After wait_done; seconds of the device's clock.
+  double begin_s(const MicroBatch& batch) const;  ///< when the batch began on this stage
+  double end_s(const MicroBatch& batch) const;
+  double busy_s(const MicroBatch& batch) const { return end_s(batch) - begin_s(batch); }
 
   /// Throws what broke one of the streams.
   void check() const;
 
  private:
   struct SlotMarks {
-    std::unique_ptr<Event> input_ready, begin, end, sent;
+    std::unique_ptr<Event> input_ready, begin, end;
   };
 
   void upload_rows(const MicroBatch& batch, StageSlot& slot);

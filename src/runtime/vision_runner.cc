@@ -37,4 +37,9 @@ std::unique_ptr<ImageRows> VisionRunner::encode(const std::vector<float>& pixels
   return image;
 }
 
+std::vector<float> VisionRunner::features() const {
+  const Tensor& features = buffers_.features;
+  return {features.f32(), features.f32() + features.shape.elements()};
+}
+
 }  // namespace tessera

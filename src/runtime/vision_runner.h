@@ -30,6 +30,10 @@ class VisionRunner {
   /// Queues one picture; pixels f32 [channels, size, size] are copied before the call returns.
   std::unique_ptr<ImageRows> encode(const std::vector<float>& pixels);
 
+  /// The tower's output for the last picture, once it is ready: f32 [rows_out, width]. For tests;
+  /// on devices whose memory the host can read.
+  std::vector<float> features() const;
+
   void check() const { stream_->check(); }
 
  private:

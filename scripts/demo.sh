@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds Tessera in release mode, and runs its main job: the demo model,
+# larger than any one device's budget, split over three virtual devices, answers about a picture.
+# Asks for another picture and question with: scripts/demo.sh PICTURE QUESTION
+source "$(dirname "$0")/common.sh"
+
+picture=${1:-models/demo/pictures/sample_01.png}
+question=${2:-"How many shapes are there?"}
+
+install "${PACKAGES[@]}"
+say "Building (build/release)"
+build release tessera
+
+say "Three devices, none of which can hold the model alone"
+run=(build/release/src/cli/tessera run --model-path models/demo --devices "$(cat models/demo/devices)"
+     --temperature 0 --image-file "$picture" --question "$question")
+printf '%q ' "${run[@]}" >&2
+printf '\n\n' >&2
+"${run[@]}"

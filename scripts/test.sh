@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything and passes every test:
+#   format, layers and clang-tidy; release build with all tests; the same tests under
+#   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
+#   every fuzz target for a short while.
+# scripts/test.sh quick stops after the release tests.
+source "$(dirname "$0")/common.sh"
+
+quick=${1:-}
+[ -z "$quick" ] || [ "$quick" = quick ] || { echo "usage: scripts/test.sh [quick]" >&2; exit 2; }
+
+install "${PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+
+say "Format and layers"
+git ls-files '*.h' '*.cc' | xargs clang-format --dry-run -Werror
+python3 tools/check_layers.py
+
+say "Release: build and test"
+build release
+ctest --preset release
+[ -z "$quick" ] || exit 0
+
+say "clang-tidy"
+tools/tidy.sh build/release
+
+say "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
+build asan
+ctest --preset asan
+
+say "ThreadSanitizer: build and test what uses threads"
+build tsan
+ctest --preset tsan
+
+say "Fuzzing, ${FUZZ_SECONDS:=10} s a target"
+build fuzz
+tests/fuzz/run.sh build/fuzz "$FUZZ_SECONDS"

@@ -1,0 +1,88 @@
+#include "tests/runtime/test_engine.h"
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "runtime/plan_problem.h"
+
+namespace tessera {
+namespace {
+
+std::unique_ptr<Device> virtual_device(const std::string& name, int threads) {
+  return open_virtual_device({.name = name,
+                              .kind = DeviceKind::kVirtual,
+                              .budget_bytes = 256ULL << 20,
+                              .threads = threads});
+}
+
+std::optional<TensorIndex> vision_index(const ModelConfig& config) {
+  if (!config.vision || (!file_exists(config.vision->folder + "/pytorch_model.bin") &&
+                         !file_exists(config.vision->folder + "/model.safetensors")))
+    return std::nullopt;
+  return TensorIndex::open(config.vision->folder);
+}
+
+}  // namespace
+
+TestEngine::TestEngine(const std::string& dir, const Split& split, DType weights,
+                       int64_t chunk_tokens, int64_t sequences, int threads)
+    : model_(describe_model(read_model_config(dir))),
+      tokenizer_(Tokenizer::open(dir)),
+      main_(TensorIndex::open(dir)),
+      vision_(vision_index(model_.config)),
+      host_(virtual_device("host", 1)) {
+  Placement placement{};
+  int64_t layer = 0;
+  for (size_t i = 0; i < split.layers.size(); ++i) {
+    devices_.push_back(virtual_device(fmt::format("cpu:{}", i), threads));
+    if (split.layers[i] == 0) continue;
+    placement.stages.push_back({.device = devices_.back().get(),
+                                .first_layer = layer,
+                                .last_layer = layer + split.layers[i] - 1});
+    layer += split.layers[i];
+  }
+  const auto at = [&](int index) {
+    return index < 0 ? host_.get() : devices_[static_cast<size_t>(index)].get();
+  };
+  placement.embedding = at(split.embedding);
+  placement.vision = model_.vision ? at(split.vision) : nullptr;
+
+  const Workload workload{.context = std::min<int64_t>(model_.config.decoder.max_positions, 640),
+                          .sequences = sequences,
+                          .chunk_tokens = chunk_tokens};
+  const PipelineLimits limits =
+      make_limits(workload, static_cast<int>(split.layers.size()), weights);
+  pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
+  blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
+  runner_ = std::make_unique<SequenceRunner>(*pipeline_, chunk_tokens);
+  loaded_ =
+      load_weights(pipeline_->load_targets(), main_, vision_ ? &*vision_ : &main_,
+                   vision_ ? "" : "model.vision_tower.vision_tower.", weights, {}, {}, nullptr);
+}
+
+Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,
+                       const Engine::OnText& on_text) {
+  const bool pictures_taken = model_.vision.has_value();
+  const ChatTemplate chat = ChatTemplate::named(pictures_taken ? "mm_default" : "plain");
+  const PromptTokens prompt = make_prompt_tokens(
+      *tokenizer_, chat, request.messages, pictures_taken ? model_.config.vision->rows_out() : 0);
+  std::vector<std::unique_ptr<ImageRows>> pictures;
+  if (pictures_taken)
+    for (const auto& pixels : read_pictures(request.messages, *model_.config.preprocess))
+      pictures.push_back(pipeline_->vision().encode(pixels));
+  const std::vector<std::string> stops = request.stop_strings.value_or(
+      std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));
+  Answer answer;
+  answer.prompt_ids = prompt.prompt_ids;
+  answer.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
+  Generation(*runner_, *blocks_, *tokenizer_, static_cast<int32_t>(model_.config.decoder.eos_id),
+             stops, request, on_text, cancel)
+      .run(prompt, pictures, request.max_new_tokens, answer);
+  return answer;
+}
+
+Split whole_on_one(const ModelSpec& model) {
+  return {.layers = {static_cast<int64_t>(model.layers.size())}};
+}
+
+}  // namespace tessera

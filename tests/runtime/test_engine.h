@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/tensor_index.h"
+#include "model/model.h"
+#include "runtime/generation.h"
+#include "runtime/loader.h"
+#include "runtime/pipeline.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace tessera {
+
+/// Where a test wants the units: stages as counts of layers, one device each, in order.
+struct Split {
+  std::vector<int64_t> layers;  ///< 0 leaves a device without layers
+  int vision = 0;               ///< index of a device
+  int embedding = -1;           ///< -1: the host
+};
+
+/// A checkpoint loaded on virtual devices with a split drawn by the test, without the planner.
+class TestEngine {
+ public:
+  TestEngine(const std::string& dir, const Split& split, DType weights = DType::kF32,
+             int64_t chunk_tokens = 64, int64_t sequences = 1, int threads = 2);
+
+  Answer ask(const Request& request, const CancelFlag* cancel = nullptr,
+             const Engine::OnText& on_text = {});
+
+  const ModelSpec& model() const { return model_; }
+  Pipeline& pipeline() { return *pipeline_; }
+  BlockPool& blocks() { return *blocks_; }
+  SequenceRunner& runner() { return *runner_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  Device& device(size_t index) { return *devices_[index]; }
+  const LoadResult& loaded() const { return loaded_; }
+
+ private:
+  ModelSpec model_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  TensorIndex main_;
+  std::optional<TensorIndex> vision_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  std::unique_ptr<Device> host_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<BlockPool> blocks_;
+  std::unique_ptr<SequenceRunner> runner_;
+  LoadResult loaded_;
+};
+
+/// All layers on one device.
+Split whole_on_one(const ModelSpec& model);
+
+}  // namespace tessera
