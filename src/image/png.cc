@@ -65,8 +65,7 @@ class PngReader {
 
 void PngReader::read_header() {
   run([&] {
-    const auto side = static_cast<png_uint_32>(source_.limits.max_side);
-    png_set_user_limits(png_, side, side);
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // ours follow, below
     // Colour profiles, texts and the like are skipped unread: they may be compressed a thousandfold
     // and change no pixel here.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);

@@ -19,6 +19,12 @@ int32_t to_fixed(double weight) {
   return static_cast<int32_t>(weight * (1 << kWeightBits) + (weight < 0 ? -0.5 : 0.5));
 }
 
+/// The first sample whose centre is not before `at`; C's cast, toward zero, as Pillow has it.
+int64_t sample_from(double at) {
+  const double next = at + 0.5;
+  return static_cast<int64_t>(next);
+}
+
 }  // namespace
 
 // Every expression here has Pillow's order of operations: another one moves a weight by one unit
@@ -37,8 +43,8 @@ Taps bicubic_taps(int64_t in, int64_t out, int64_t begin, int64_t end) {
       continue;
     }
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
-    const int64_t last = std::min(static_cast<int64_t>(center + support + 0.5), in);
+    const int64_t first = std::max<int64_t>(sample_from(center - support), 0);
+    const int64_t last = std::min(sample_from(center + support), in);
     w.clear();
     double sum = 0;
     for (int64_t t = 0; t < last - first; ++t) {
