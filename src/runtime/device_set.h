@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "ops/rates.h"
 #include "plan/device_spec.h"
 #include "plan/problem.h"
 #include "tessera/log.h"
@@ -24,7 +25,10 @@ DeviceSet open_devices(const std::vector<DeviceSpec>& specs);
 /// What the planner knows about them: rates measured now (a few tenths of a second for each kind of
 /// device), links as they were asked for.
 std::vector<PlanDevice> describe_devices(const DeviceSet& set);
-PlanLinks describe_links(const DeviceSet& set);
+PlanLinks describe_links(const DeviceSet& set, const std::vector<PlanDevice>& described);
+
+/// What a virtual device of so many threads reaches, measured on one opened for it.
+MatmulRates measure_rates(int threads, double speed);
 
 /// Throws Error when the host has less memory than `bytes` left, before any of it is taken.
 void require_host_memory(uint64_t bytes);

@@ -34,7 +34,7 @@ DevicesReport inspect_devices() {
                            .name = gpu.name,
                            .memory_bytes = gpu.memory_bytes,
                            .free_bytes = gpu.free_bytes,
-                           .driver = gpu.driver});
+                           .driver = gpu.driver_version});
   return report;
 }
 

@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "device/host.h"
+#include "plan/planner.h"
 #include "runtime/generation.h"
+#include "runtime/plan_problem.h"
 #include "runtime/planning.h"
 #include "runtime/stage_memory.h"
 
@@ -74,8 +76,10 @@ LocalEngine::~LocalEngine() = default;
 
 void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
   devices_ = open_devices(parse_devices(options.devices));
+  std::vector<PlanDevice> described = describe_devices(devices_);
+  PlanLinks links = describe_links(devices_, described);
   const PlanProblem problem =
-      planning_problem(model_, options, describe_devices(devices_), describe_links(devices_));
+      planning_problem(model_, options, std::move(described), std::move(links));
   plan_ = options.plan_file.empty() ? make_plan(problem, options.objective)
                                     : read_plan_file(options.plan_file, problem);
   if (!plan_.fits)
@@ -114,7 +118,7 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
   for (const auto& device : devices_.devices)
     if (device->info().kind == DeviceKind::kVirtual)
       on_devices += device->ledger().used_bytes(MemoryKind::kWeights);
-  const uint64_t peak = peak_resident_bytes();
+  const uint64_t peak = read_process_memory().peak_bytes;
   host_peak_bytes_ = peak > on_devices ? peak - on_devices : 0;
 }
 

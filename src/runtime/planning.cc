@@ -1,0 +1,133 @@
+#include "runtime/planning.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "plan/hardware_catalogue.h"
+#include "plan/planner.h"
+#include "runtime/plan_problem.h"
+#include "tessera/error.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kTypicalQuestion = 128;  // tokens of text beside a picture
+constexpr int64_t kTypicalAnswer = 128;
+
+// Formats that the kernels of this build can multiply with.
+bool runnable(Precision precision) {
+  return precision == Precision::kF32 || precision == Precision::kBF16;
+}
+
+Precision named_precision(const std::string& name) {
+  const std::optional<Precision> precision = parse_precision(name);
+  if (precision) return *precision;
+  std::string names = "auto";
+  for (const Precision known : kPrecisions) names += fmt::format(", {}", precision_name(known));
+  throw UsageError({.where = "--precision", .expected = names, .found = '"' + name + '"'});
+}
+
+Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
+  const int64_t longest = model.config.decoder.max_positions;
+  if (options.context < 0 || options.context > longest)
+    throw UsageError(
+        {.where = "--context",
+         .expected = fmt::format("1 to {} tokens, what the model was made for", longest),
+         .found = fmt::format("{}", options.context)});
+  if (options.sequences < 1)
+    throw UsageError({.where = "--sequences",
+                      .expected = "1 or more",
+                      .found = fmt::format("{}", options.sequences)});
+  const int64_t context = options.context > 0 ? options.context : longest;
+  const int64_t rows = model.vision ? model.config.vision->rows_out() : 0;
+  const int64_t prompt =
+      std::clamp<int64_t>(rows + kTypicalQuestion, 1, std::max<int64_t>(context - 1, 1));
+  return {.context = context,
+          .sequences = options.sequences,
+          .prompt_tokens = prompt,
+          .chunk_tokens = std::min(options.chunk_tokens, context),
+          .images = model.vision ? 1 : 0,
+          .image_tokens = rows,
+          .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer)};
+}
+
+// What may be used, the wanted one first.
+std::vector<Precision> allowed_precisions(const ModelSpec& model, const std::string& wanted,
+                                          bool to_run) {
+  const Precision own = own_precision(model);
+  if (wanted != "auto") {
+    const Precision forced = named_precision(wanted);
+    if (to_run && !runnable(forced))
+      throw Error({.where = "--precision",
+                   .expected = "auto, f32 or bf16: what the kernels of this build multiply",
+                   .found = wanted,
+                   .hint = "tessera plan takes all precisions"});
+    return {forced};
+  }
+  std::vector<Precision> allowed = {own};
+  if (own == Precision::kF32) allowed.push_back(Precision::kBF16);
+  if (!to_run)
+    for (const Precision lower :
+         {Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
+      allowed.push_back(lower);
+  return allowed;
+}
+
+DType dtype_of(Precision precision) {
+  return precision == Precision::kF32 ? DType::kF32 : DType::kBF16;
+}
+
+PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
+                        std::vector<PlanDevice> devices, PlanLinks links, bool to_run) {
+  const Workload workload = workload_of(model, options);
+  std::vector<Precision> precisions = allowed_precisions(model, options.precision, to_run);
+  const PipelineLimits limits =
+      make_limits(workload, static_cast<int>(devices.size()), dtype_of(precisions.front()));
+  return make_problem(model, limits, std::move(precisions), std::move(devices), std::move(links),
+                      workload);
+}
+
+}  // namespace
+
+PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
+                             std::vector<PlanDevice> devices, PlanLinks links) {
+  return problem_for(model, options, std::move(devices), std::move(links), true);
+}
+
+DType storage_dtype(const Plan& plan) {
+  const Precision first = plan.stages.front().precisions.front();
+  for (const PlanStage& stage : plan.stages)
+    for (const Precision precision : stage.precisions)
+      if (precision != first || !runnable(precision) || plan.head_precision != first)
+        throw Error({.where = "plan",
+                     .expected = "f32 or bf16 everywhere: what the kernels of this build multiply",
+                     .found = fmt::format("{}", precision_name(precision))});
+  return dtype_of(first);
+}
+
+Plan plan_model(const EngineOptions& options) {
+  const ModelSpec model = describe_model(read_model_config(options.model_path));
+  const std::vector<DeviceSpec> specs = parse_devices(options.devices);
+  const auto imagined = [](const DeviceSpec& spec) {
+    return spec.kind == DeviceSpec::Kind::kImagined;
+  };
+  if (std::ranges::none_of(specs, imagined)) {
+    const DeviceSet set = open_devices(specs);
+    const std::vector<PlanDevice> described = describe_devices(set);
+    return make_plan(problem_for(model, options, described, describe_links(set, described), false),
+                     options.objective);
+  }
+  if (!std::ranges::all_of(specs, imagined))
+    throw UsageError({.where = "--devices",
+                      .what = options.devices,
+                      .expected = "devices of this machine, or imagined ones",
+                      .found = "both in one list"});
+  std::vector<PlanDevice> devices;
+  for (const DeviceSpec& spec : specs)
+    devices.push_back(imagined_device(spec, static_cast<int>(devices.size())));
+  return make_plan(problem_for(model, options, devices, imagined_links(devices.size()), false),
+                   options.objective);
+}
+
+}  // namespace tessera
