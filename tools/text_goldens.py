@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,19 @@ TEXTS = [
 BROKEN = [b"\xff", b"a\xf0\x9f\x90b", b"\xc0\x80", b"\xed\xa0\x80", b"\xe4\xb8", b"ok\x80<|im_end|>\xfe", b"\xf5\x80\x80\x80"]
 
 
+# Pieces that begin with several spaces, as larger vocabularies have them. Of the first, what is left
+# without one U+2581 is a piece; of the others not.
+SPACES = [MARKER * 2, MARKER * 4, MARKER + "a" + MARKER + "b"]
+
+
+def with_pieces(model: bytes, texts: list[str]) -> bytes:
+    """Pieces of low score added at the end: what follows a message is merged into it."""
+    for k, text in enumerate(texts):
+        piece = bytes([1 << 3 | 2, len(text.encode())]) + text.encode() + bytes([2 << 3 | 5]) + struct.pack("<f", -1e6 - k)
+        model += bytes([1 << 3 | 2, len(piece)]) + piece
+    return model
+
+
 @dataclass
 class Kind:
     trained: TokenizerKind
@@ -47,6 +61,7 @@ class Kind:
     names: dict | None = None  # special_tokens_map.json
     added: dict | None = None  # added_tokens.json
     legacy: bool = True
+    more_pieces: list[str] = field(default_factory=list)
 
 
 def decoder_entry(content: str) -> dict:
@@ -61,13 +76,13 @@ KINDS = {
                {**NAMED, "additional_special_tokens": list(SPECIALS)}, SPECIALS),
     # The roles and ChatML tokens are user-defined: sentencepiece itself finds them in text.
     "user_defined": Kind(TokenizerKind(vocab=420, user_defined=True), 2, SPECIALS, {"add_bos_token": False},
-                         {**NAMED, "additional_special_tokens": list(SPECIALS)}, SPECIALS),
+                         {**NAMED, "additional_special_tokens": list(SPECIALS)}, SPECIALS, more_pieces=SPACES),
     # As Llama: a space before the text; no bytes, so that unknown characters are unknown.
     "llama": Kind(TokenizerKind(vocab=300, dummy_prefix=True, byte_fallback=False), 3, THREE,
                   {"bos_token": decoder_entry("<|startoftext|>"), "eos_token": decoder_entry("<|endoftext|>"), "unk_token": "<unk>"}),
     "not_legacy": Kind(TokenizerKind(vocab=400, dummy_prefix=True), 4, THREE, {**NAMED, "legacy": False, "add_bos_token": True}, legacy=False),
     # tokenizer.model alone; spaces at the ends and runs of them are dropped.
-    "alone": Kind(TokenizerKind(vocab=400, dummy_prefix=True, squeeze_spaces=True), 5, THREE),
+    "alone": Kind(TokenizerKind(vocab=400, dummy_prefix=True, squeeze_spaces=True), 5, THREE, more_pieces=SPACES),
 }
 
 
@@ -148,7 +163,7 @@ def write_json(path: Path, value: object, **style: object) -> None:
 def record(name: str, kind: Kind) -> None:
     folder = ROOT / "tests" / "text" / "data" / name
     folder.mkdir(parents=True, exist_ok=True)
-    model = train_tokenizer(kind.trained, kind.seed)
+    model = with_pieces(train_tokenizer(kind.trained, kind.seed), kind.more_pieces)
     (folder / "tokenizer.model").write_bytes(model)
     for file, value in (("tokenizer_config", kind.config), ("special_tokens_map", kind.names), ("added_tokens", kind.added)):
         if value is not None:
@@ -158,6 +173,8 @@ def record(name: str, kind: Kind) -> None:
     rng = random.Random(kind.seed)
     texts = [t.encode() for t in TEXTS] + BROKEN
     sequences = [reference.encode(t) for t in texts if len(t) < 200] + [random_ids(rng, reference.sp) for _ in range(150)]
+    space, last = reference.sp.piece_to_id(MARKER), len(reference.sp) - 1
+    sequences += [[space] * n + [last - k] for n in range(5) for k in range(3)] + [[last - k, last] for k in range(3)]
     lines = [{"text": t.hex(), "ids": reference.encode(t), "as_text": reference.encode_as_text(t)} for t in texts]
     lines += [{"decode": ids, "text": reference.decode(ids).encode().hex()} for ids in sequences]
     body = ",\n".join(json.dumps(line, separators=(",", ":")) for line in lines)

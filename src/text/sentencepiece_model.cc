@@ -119,7 +119,7 @@ size_t deepest_nesting(std::vector<std::string_view> user_defined) {
 }
 
 void check_pieces(SentencePieceModel& model, const std::string& where) {
-  std::unordered_set<std::string_view> seen;
+  std::unordered_set<std::string_view> seen(2 * model.pieces.size());
   std::bitset<256> bytes_seen;
   std::vector<std::string_view> user_defined;
   for (size_t id = 0; id < model.pieces.size(); ++id) {

@@ -163,6 +163,7 @@ void SentencePieceTokenizer::apply_added_tokens() {
     if (entries_[id].spelling == token.content) continue;
     entries_[id] = {Fragment::Kind::kText, token.content, token.content};
   }
+  ids_.reserve(entries_.size());
   for (size_t id = 0; id < entries_.size(); ++id)
     ids_.try_emplace(entries_[id].spelling, static_cast<int32_t>(id));
   for (const AddedToken& token : config_.added) {

@@ -47,7 +47,7 @@ class Tokenizer {
   /// No bos is added: whoever builds a prompt asks add_bos(). `text` should be UTF-8; each byte
   /// that is not reads as U+FFFD. Throws Error above kMaxTextBytes.
   virtual std::vector<int32_t> encode(std::string_view text, Specials specials) const = 0;
-  static constexpr size_t kMaxTextBytes = 4 << 20;
+  static constexpr size_t kMaxTextBytes = 1 << 20;
 
   virtual int64_t vocab_size() const = 0;  ///< ids are 0 .. vocab_size() - 1
   virtual bool add_bos() const = 0;        ///< a prompt begins with bos_id()

@@ -118,7 +118,7 @@ TEST(Tokenizer, RefusesTooLongTextAndForeignModels) {
   EXPECT_THAT(error_of([&] {
                 yi->encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), Specials::kParse);
               }),
-              HasSubstr("expected at most 4194304 bytes, found 4194305 bytes"));
+              HasSubstr("expected at most 1048576 bytes, found 1048577 bytes"));
   EXPECT_EQ(error_of([&] { yi->check_vocab(300); }),
             "tokenizer: vocabulary: expected at most the model's 300 ids, found 420 "
             "(tokenizer of another model?)");
