@@ -12,7 +12,7 @@ namespace tessera {
 namespace {
 
 // nlohmann's ordered object finds a key by walking its members, so n of them cost n^2 / 2 steps.
-constexpr size_t kMaxMembers = 20'000;
+constexpr size_t kMaxMembers = 10'000;
 
 // Sees the document event by event, so that a hostile one is refused before it is built.
 class Guard {
@@ -61,6 +61,11 @@ class Guard {
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where, int max_depth) {
+  // nlohmann takes a NUL for the end of the document, and whatever follows would go unseen.
+  if (const size_t nul = text.find('\0'); nul != text.npos)
+    throw Error({.where = where,
+                 .what = "not valid JSON",
+                 .found = fmt::format("a NUL at byte {}", nul)});
   try {
     Guard guard(where, max_depth);
     return Json::parse(text.begin(), text.end(), std::ref(guard));

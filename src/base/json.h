@@ -12,7 +12,7 @@ using Json = nlohmann::ordered_json;  ///< keeps the order in which keys were wr
 
 /// Parses one JSON document from a stranger. Throws Error that names `where` (a file, an option)
 /// when it is not JSON, nests deeper than `max_depth`, repeats a key in one object, or has an
-/// object of more than 20,000 members (a tree is for configurations, not for tables).
+/// object of more than 10,000 members (a tree is for configurations, not for tables).
 Json parse_json(std::string_view text, const std::string& where, int max_depth = 64);
 
 /// read_file + parse_json.

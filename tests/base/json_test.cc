@@ -28,10 +28,12 @@ TEST(Json, RefusesAnObjectOfManyMembersBeforeItGetsSlow) {
   std::string many = "{";
   for (int i = 0; i < 1'000'000; ++i) many += '"' + std::to_string(i) + "\":0,";
   EXPECT_EQ(error_of([&] { parse_json(many, "x"); }),
-            "x: JSON object: expected at most 20000 members, found more");
+            "x: JSON object: expected at most 10000 members, found more");
 }
 
 TEST(Json, RefusesHostileDocuments) {
+  EXPECT_EQ(error_of([] { parse_json(std::string("{}\0{", 4), "x"); }),
+            "x: not valid JSON: found a NUL at byte 2");
   EXPECT_THAT(error_of([] { parse_json("{\"a\": 1, \"a\": 2}", "x"); }),
               HasSubstr("each key once"));
   EXPECT_THAT(error_of([] { parse_json(std::string(100000, '['), "x"); }), HasSubstr("nesting"));
