@@ -18,8 +18,12 @@ void JsonEvents::refuse(const std::string& found) const {
   throw Error({.where = where_, .what = at.what, .expected = at.expected, .found = found});
 }
 
-void send_json_events(std::string_view text, JsonEvents& events) {
-  Json::sax_parse(text.begin(), text.end(), &events);
+void JsonEvents::read(std::string_view text) {
+  // nlohmann takes a NUL for the end of the document, and whatever follows would go unseen.
+  if (const size_t nul = text.find('\0'); nul != text.npos)
+    throw Error(
+        {.where = where_, .what = "not valid JSON", .found = fmt::format("a NUL at byte {}", nul)});
+  Json::sax_parse(text.begin(), text.end(), this);
 }
 
 }  // namespace tessera

@@ -16,6 +16,9 @@ class JsonEvents : public nlohmann::json_sax<Json> {
  public:
   explicit JsonEvents(std::string where) : where_(std::move(where)) {}
 
+  /// Takes the whole of `text`, one JSON document.
+  void read(std::string_view text);
+
   bool null() override { refuse("null"); }
   bool boolean(bool) override { refuse("true or false"); }
   bool number_integer(int64_t value) override { refuse(std::to_string(value)); }
@@ -44,8 +47,5 @@ class JsonEvents : public nlohmann::json_sax<Json> {
  private:
   std::string where_;
 };
-
-/// Feeds the whole of `text`, one JSON document, to `events`.
-void send_json_events(std::string_view text, JsonEvents& events);
 
 }  // namespace tessera

@@ -55,8 +55,8 @@ struct ProjectorConfig {
   int64_t depth = 0;
   bool layer_norms = false;
   bool numbered = true;  ///< tensors are mm_projector.0, .1, ...; a lone "linear" has no number
-  int64_t in = 0;   ///< the tower's hidden
-  int64_t out = 0;  ///< the decoder's hidden
+  int64_t in = 0;        ///< the tower's hidden
+  int64_t out = 0;       ///< the decoder's hidden
 };
 
 /// How a picture becomes the tower's input: pad to a square where asked, resize (bicubic) to `size`

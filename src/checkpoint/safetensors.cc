@@ -225,7 +225,7 @@ FileTensors read_safetensors(const ByteSource& source) {
         {.where = file, .what = "header", .expected = "a JSON object that starts at byte 8"});
 
   HeaderEvents events(file);
-  send_json_events(header, events);
+  events.read(header);
 
   std::vector<PlacedTensor> tensors;
   for (HeaderEntry& entry : events.entries) tensors.push_back(place_tensor(std::move(entry), file));

@@ -82,7 +82,7 @@ class WeightMapEvents final : public JsonEvents {
 
 WeightMap parse_weight_map(std::string_view text, const std::string& where) {
   WeightMapEvents events(where);
-  send_json_events(text, events);
+  events.read(text);
   if (!events.found)
     throw Error({.where = where, .what = "weight_map", .expected = "this key", .found = "none"});
   return std::move(events.map);

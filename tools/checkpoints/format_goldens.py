@@ -85,8 +85,6 @@ def main() -> None:
     manifest["no_checksums.bin"] = describe(small)
     torch.save(small, out / "before_zip.bin", _use_new_zipfile_serialization=False)
     manifest["before_zip.bin"] = {"error": "found the pickle format of torch before 1.6"}
-    torch.jit.save(torch.jit.script(torch.nn.ReLU()), out / "script.bin")
-    manifest["script.bin"] = {"error": "found a TorchScript program"}
 
     tensors = {name: tensor.clone() for name, tensor in every_type().items()}
     tensors["fp8"] = torch.ones(4).to(torch.float8_e4m3fn)
