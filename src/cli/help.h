@@ -1,0 +1,96 @@
+#pragma once
+
+namespace tessera {
+
+// What the help says beside the lists of options.
+
+inline constexpr const char* kHelp =
+    R"(Tessera runs a vision-language model that no single device can hold: it splits
+the model over several devices, loads each piece straight onto its own, and
+answers questions about pictures.
+
+Usage: tessera COMMAND [OPTIONS]
+
+Commands:
+  run        answer one question
+  chat       answer several, in a terminal or from a pipe
+  plan       the best split of a model over devices, before loading or buying
+  devices    what this machine has, measured
+  tokenize   text to token ids and back
+
+  tessera COMMAND --help explains a command; tessera --version tells the version.
+
+Examples:
+  What is in the picture?
+    tessera run --model-path Yi-VL-6B --image-file cat.jpg --question "What is this?"
+
+  Would the model fit on three cards with 24 GiB each?
+    tessera plan --model-path Yi-VL-34B/config.json --devices 3x24GiB
+
+  Split over three parts of this machine's memory, each with a budget of its own:
+    tessera run --model-path models/demo --devices 3xcpu@40MiB \
+      --image-file picture.png --question "How many circles are there?"
+
+Devices (--devices) are `auto` or a list of [N x]KIND[:INDEX][@MEMORY][{KEY=VALUE;...}]:
+  cuda:0@22GiB                        a GPU, or a share of its memory
+  3xcpu@40MiB                         three virtual devices in host memory
+  2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}    slower ones, on a slower link
+  3x24GiB, 2xrtx3090,1xrtx3080        for plan alone: hardware that is not there
+
+In the names of long options - and _ are alike. Answers and JSON go to stdout,
+all else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+)";
+
+inline constexpr const char* kRunSummary = "Answers one question; the text streams to stdout.";
+inline constexpr const char* kRunExamples =
+    R"(Examples:
+  tessera run --model-path Yi-VL-6B --image-file cat.jpg --question "What is this?"
+  tessera run --model-path Yi-VL-34B --devices 3xcuda:0@24GiB --temperature 0 \
+    --image-file a.png --image-file b.png --question "What differs?"
+  tessera run --model-path models/demo --question "Hello" --json | jq .timings
+)";
+
+inline constexpr const char* kChatSummary =
+    "Answers several questions in turn; each one knows those before it. In a terminal with line "
+    "editing; from a pipe one question a line.";
+inline constexpr const char* kChatExamples =
+    R"(In the conversation:
+  /image F   a picture for the next question     /reset   forget the conversation
+  /plan      the split of the model              /help    this list
+  /quit      leave, as Ctrl-D does
+  Ctrl-C stops an answer; at the prompt it clears the line, twice it leaves.
+
+Examples:
+  tessera chat --model-path Yi-VL-6B --image-file cat.jpg
+  printf 'What is this?\nWhat colour is it?\n' |
+    tessera chat --model-path Yi-VL-6B --image-file cat.jpg --json
+)";
+
+inline constexpr const char* kPlanSummary =
+    "The best split of a model over devices, found without loading it. Devices need not be there. "
+    "Exit status 1 when it does not fit; then it says what would.";
+inline constexpr const char* kPlanExamples =
+    R"(Examples:
+  tessera plan --model-path Yi-VL-34B/config.json --devices 3x24GiB
+  tessera plan --model-path Yi-VL-34B --devices 2xrtx3090,1xrtx3080 --context 8192 --svg plan.svg
+  tessera plan --model-path Yi-VL-6B --devices 3xcpu@6GiB --json > plan.json
+  tessera plan --model-path Yi-VL-6B --devices 3xcpu@6GiB --check plan.json
+  tessera run  --model-path Yi-VL-6B --devices 3xcpu@6GiB --plan plan.json --question "Hello"
+)";
+
+inline constexpr const char* kDevicesSummary =
+    "What this machine has: processors, caches, memory under its limits, rates measured now, GPUs.";
+inline constexpr const char* kDevicesExamples = R"(Example:
+  tessera devices --json | jq .host.read_bytes_per_s
+)";
+
+inline constexpr const char* kTokenizeSummary =
+    "Turns text into the model's token ids, or ids into text.";
+inline constexpr const char* kTokenizeExamples =
+    R"(Examples:
+  tessera tokenize --model-path Yi-VL-6B "What is this?"
+  tessera tokenize --model-path Yi-VL-6B --ids 2324,14,456 --json
+  tessera tokenize --model-path Yi-VL-6B -- "-- a text that begins with a dash"
+)";
+
+}  // namespace tessera

@@ -1,0 +1,90 @@
+#include "cli/option_values.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "base/units.h"
+#include "tessera/error.h"
+#include "tessera/precision.h"
+
+namespace tessera {
+namespace {
+
+[[noreturn]] void refuse(const std::string& option, const std::string& expected,
+                         const std::string& found) {
+  throw UsageError({.where = option, .expected = expected, .found = '"' + found + '"'});
+}
+
+// The whole text as a number, or nothing.
+template <typename Number>
+std::optional<Number> whole(std::string_view text) {
+  Number value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || rest != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+int64_t parse_integer(const std::string& option, const std::string& text, int64_t min,
+                      int64_t max) {
+  const auto value = whole<int64_t>(text);
+  if (!value || *value < min || *value > max)
+    refuse(option,
+           max == std::numeric_limits<int64_t>::max()
+               ? fmt::format("a whole number from {}", min)
+               : fmt::format("a whole number from {} to {}", min, max),
+           text);
+  return *value;
+}
+
+double parse_number(const std::string& option, const std::string& text) {
+  const auto value = whole<double>(text);
+  if (!value) refuse(option, "a number", text);
+  return *value;
+}
+
+uint64_t parse_seed(const std::string& option, const std::string& text) {
+  const auto value = whole<uint64_t>(text);
+  if (!value) refuse(option, "a whole number from 0 to 2^64 - 1", text);
+  return *value;
+}
+
+uint64_t parse_size(const std::string& option, const std::string& text) {
+  const auto value = parse_bytes(text);
+  if (!value || *value == 0) refuse(option, "a size such as 512MiB or 2GB", text);
+  return *value;
+}
+
+std::string parse_precision_name(const std::string& option, const std::string& text) {
+  if (text == "auto" || parse_precision(text)) return text;
+  std::string names = "auto";
+  for (const Precision precision : kPrecisions)
+    names += fmt::format(" {}", precision_name(precision));
+  refuse(option, "one of " + names, text);
+}
+
+Objective parse_objective_name(const std::string& option, const std::string& text) {
+  const auto objective = parse_objective(text);
+  if (!objective) refuse(option, "latency, throughput or context", text);
+  return *objective;
+}
+
+std::vector<int32_t> parse_ids(const std::string& option, const std::string& text) {
+  std::vector<int32_t> ids;
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const auto id = whole<int32_t>(std::string_view(text).substr(begin, end - begin));
+    if (!id || *id < 0) refuse(option, "token ids with commas between, as in 1,2,3", text);
+    ids.push_back(*id);
+    begin = end + 1;
+  }
+  return ids;
+}
+
+}  // namespace tessera

@@ -1,0 +1,309 @@
+#include "cli/options.h"
+
+#include <limits>
+
+#include "cli/arguments.h"
+#include "cli/help.h"
+#include "cli/option_set.h"
+#include "cli/option_values.h"
+#include "tessera/error.h"
+
+namespace tessera {
+namespace {
+
+using Arguments = std::span<const std::string>;
+
+constexpr int64_t kMaxTokens = int64_t{1} << 30;
+constexpr int64_t kMaxSequences = 4096;
+constexpr int64_t kMaxBeams = 64;
+constexpr double kMaxTemperature = 100;
+
+// --quiet and --verbose as flags; what they mean together is decided in verbosity_of.
+struct VerbosityFlags {
+  bool quiet = false, verbose = false;
+};
+
+Verbosity verbosity_of(const VerbosityFlags& flags) {
+  if (flags.quiet && flags.verbose)
+    throw UsageError({.where = "--quiet", .what = "contradicts --verbose"});
+  return flags.quiet ? Verbosity::kQuiet : flags.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+}
+
+void add_output(OptionSet& options, OutputOptions& output, VerbosityFlags& flags,
+                const std::string& json) {
+  options.group("Output");
+  options.flag("--json", output.json, json);
+  options.flag("--quiet", flags.quiet, "Errors only on stderr");
+  options.flag("--verbose", flags.verbose, "More on stderr");
+}
+
+void add_model_path(OptionSet& options, std::string& path, const std::string& description) {
+  options.group("Model and devices");
+  options
+      .value(
+          "--model-path", "DIR",
+          [&path](const std::string& value) {
+            if (value.empty())
+              throw UsageError({.where = "--model-path", .expected = "a path", .found = "nothing"});
+            path = value;
+          },
+          description)
+      ->required();
+}
+
+// Where the model runs and how large: what `run`, `chat` and `plan` share.
+void add_engine(OptionSet& options, EngineOptions& engine) {
+  const auto text = [&engine](std::string EngineOptions::*to) {
+    return [&engine, to](const std::string& value) { engine.*to = value; };
+  };
+  options.value("--devices", "SPEC", text(&EngineOptions::devices),
+                "Devices to use, with shares of their memory: auto, cuda:0@22GiB, 3xcpu@40MiB, ... "
+                "(default: auto)");
+  options.value(
+      "--context", "N",
+      [&engine](const std::string& value) {
+        engine.context = parse_integer("--context", value, 1, kMaxTokens);
+      },
+      "Tokens a sequence may have (default: the model's own maximum)");
+  options.value(
+      "--precision", "P",
+      [&engine](const std::string& value) {
+        engine.precision = parse_precision_name("--precision", value);
+      },
+      "auto f32 bf16 int8 int6 int5 int4 fp8; auto: the model's own, lower only where memory "
+      "demands it (default: auto)");
+}
+
+void add_loading(OptionSet& options, EngineOptions& engine) {
+  options.value(
+      "--plan", "FILE", [&engine](const std::string& value) { engine.plan_file = value; },
+      "Use this plan, as `tessera plan --json` prints it, after checking it against the devices");
+  options.value(
+      "--host-memory", "SIZE",
+      [&engine](const std::string& value) {
+        engine.host_memory_bytes = parse_size("--host-memory", value);
+      },
+      "Most that loading may hold in host memory beside the devices (default: 512MiB)");
+}
+
+// How the answer is chosen. The temperature stays apart: whether it was given matters.
+void add_sampling(OptionSet& options, Request& request, std::optional<double>& temperature) {
+  options.group("Answer");
+  options.value(
+      "--temperature", "T",
+      [&temperature](const std::string& value) {
+        temperature = parse_number("--temperature", value);
+        if (!(*temperature >= 0 && *temperature <= kMaxTemperature))
+          throw UsageError({.where = "--temperature", .expected = "0 to 100", .found = value});
+      },
+      "0: always the likeliest token; higher: more varied (default: 0.2)");
+  options.value(
+      "--top-p", "P",
+      [&request](const std::string& value) {
+        request.top_p = parse_number("--top-p", value);
+        if (!(*request.top_p > 0 && *request.top_p <= 1))
+          throw UsageError({.where = "--top-p", .expected = "above 0, at most 1", .found = value});
+      },
+      "Only the likeliest tokens that together reach this probability (default: off)");
+  options.value(
+      "--top-k", "K",
+      [&request](const std::string& value) {
+        request.top_k = parse_integer("--top-k", value, 1, kMaxTokens);
+      },
+      "Only the K likeliest tokens (default: off)");
+  options.value(
+      "--num-beams", "N",
+      [&request](const std::string& value) {
+        request.beams = parse_integer("--num-beams", value, 1, kMaxBeams);
+      },
+      "Beam search over N sequences, at temperature 0 (default: 1, none)");
+  options.value(
+      "--seed", "S",
+      [&request](const std::string& value) { request.seed = parse_seed("--seed", value); },
+      "The same seed gives the same answer (default: random)");
+  options.value(
+      "--max-new-tokens", "N",
+      [&request](const std::string& value) {
+        request.max_new_tokens = parse_integer("--max-new-tokens", value, 1, kMaxTokens);
+      },
+      "Longest answer (default: 1024)");
+  options.value(
+      "--conv-mode", "M",
+      [&request](const std::string& value) { request.conversation_mode = value; },
+      "Prompt template: mm_default (Yi-VL's), plain (default: the model's)");
+}
+
+void settle_sampling(EngineOptions& engine, Request& request,
+                     const std::optional<double>& temperature) {
+  if (request.beams > 1 && temperature.value_or(0) > 0)
+    throw UsageError({.where = "--num-beams",
+                      .what = "beams are searched at temperature 0",
+                      .hint = "add --temperature 0"});
+  engine.sequences = request.beams;
+  if (temperature) request.temperature = *temperature;
+  if (request.beams > 1) request.temperature = 0;
+}
+
+void add_pictures(OptionSet& options, std::vector<std::string>& files) {
+  options.group("Question");
+  options.values(
+      "--image-file", "F", [&files](const std::string& value) { files.push_back(value); },
+      "A picture: JPEG, PNG, WebP, GIF or BMP; several: one --image-file for each");
+}
+
+Command parse_run(Arguments args) {
+  RunCommand command;
+  OptionSet options("tessera run", kRunSummary, kRunExamples);
+  VerbosityFlags flags;
+  std::optional<double> temperature;
+  Message question;
+  add_pictures(options, question.image_files);
+  options
+      .value(
+          "--question", "Q",
+          [&question](const std::string& value) {
+            if (value.find_first_not_of(" \t\r\n") == value.npos)
+              throw UsageError({.where = "--question", .what = "empty question"});
+            question.text = value;
+          },
+          "What to ask")
+      ->required();
+  add_model_path(options, command.engine.model_path, "Folder of the checkpoint");
+  add_engine(options, command.engine);
+  add_loading(options, command.engine);
+  add_sampling(options, command.request, temperature);
+  add_output(options, command.output, flags, "One JSON object instead of the text");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  settle_sampling(command.engine, command.request, temperature);
+  command.request.messages = {std::move(question)};
+  return command;
+}
+
+Command parse_chat(Arguments args) {
+  ChatCommand command;
+  OptionSet options("tessera chat", kChatSummary, kChatExamples);
+  VerbosityFlags flags;
+  std::optional<double> temperature;
+  add_pictures(options, command.image_files);
+  add_model_path(options, command.engine.model_path, "Folder of the checkpoint");
+  add_engine(options, command.engine);
+  add_loading(options, command.engine);
+  add_sampling(options, command.request, temperature);
+  add_output(options, command.output, flags, "One JSON object a turn instead of the text");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  settle_sampling(command.engine, command.request, temperature);
+  return command;
+}
+
+Command parse_plan(Arguments args) {
+  PlanCommand command;
+  OptionSet options("tessera plan", kPlanSummary, kPlanExamples);
+  VerbosityFlags flags;
+  add_model_path(options, command.engine.model_path,
+                 "Folder of the checkpoint, or its config.json alone");
+  add_engine(options, command.engine);
+  options.value(
+      "--sequences", "N",
+      [&command](const std::string& value) {
+        command.engine.sequences = parse_integer("--sequences", value, 1, kMaxSequences);
+      },
+      "Sequences held at once (default: 1)");
+  options.value(
+      "--objective", "O",
+      [&command](const std::string& value) {
+        command.engine.objective = parse_objective_name("--objective", value);
+      },
+      "Best at: latency throughput context (default: latency)");
+  options.value(
+      "--check", "PLAN", [&command](const std::string& value) { command.engine.plan_file = value; },
+      "Do not search: check this plan, as --json printed it, with code that shares nothing with "
+      "the search");
+  add_output(options, command.output, flags, "One JSON object instead of the table");
+  options.value(
+      "--svg", "FILE", [&command](const std::string& value) { command.svg_file = value; },
+      "Also draw the plan into FILE");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  return command;
+}
+
+Command parse_devices(Arguments args) {
+  DevicesCommand command;
+  OptionSet options("tessera devices", kDevicesSummary, kDevicesExamples);
+  VerbosityFlags flags;
+  add_output(options, command.output, flags, "One JSON object instead of the table");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  return command;
+}
+
+Command parse_tokenize(Arguments args) {
+  TokenizeCommand command;
+  OptionSet options("tessera tokenize", kTokenizeSummary, kTokenizeExamples);
+  VerbosityFlags flags;
+  options.positional(
+      "TEXT", [&command](const std::string& value) { command.text = value; },
+      "Text to turn into token ids");
+  add_model_path(options, command.model_path, "Folder of the checkpoint");
+  options.group("Tokens");
+  options.value(
+      "--ids", "1,2,3",
+      [&command](const std::string& value) { command.ids = parse_ids("--ids", value); },
+      "Token ids to turn back into text");
+  add_output(options, command.output, flags, "A JSON list of ids, or a JSON string");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  if (command.text.has_value() == !command.ids.empty())
+    throw UsageError({.where = "tessera tokenize",
+                      .expected = "either TEXT or --ids",
+                      .found = command.text ? "both" : "neither"});
+  return command;
+}
+
+struct CommandName {
+  const char* name;
+  Command (*parse)(Arguments args);
+};
+
+constexpr CommandName kCommands[] = {{"run", parse_run},
+                                     {"chat", parse_chat},
+                                     {"plan", parse_plan},
+                                     {"devices", parse_devices},
+                                     {"tokenize", parse_tokenize}};
+
+[[noreturn]] void throw_no_command(Arguments args) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const CommandName& command : kCommands) {
+    names.emplace_back(command.name);
+    list += (list.empty() ? "" : ", ") + names.back();
+  }
+  const bool any = !args.empty();
+  const auto nearest = any ? nearest_name(args.front(), names) : std::nullopt;
+  throw UsageError(
+      {.where = "tessera",
+       .expected = "a command (" + list + ")",
+       .found = any ? '"' + args.front() + '"' : "none",
+       .hint = nearest ? "did you mean " + *nearest + "?" : "tessera --help explains"});
+}
+
+}  // namespace
+
+Command parse_command_line(std::span<const std::string> args) {
+  if (args.empty()) throw_no_command(args);
+  const std::string& first = args.front();
+  if (first == "--help" || first == "-h" || first == "help") return ShowText{kHelp};
+  if (first == "--version") return ShowText{std::string("tessera ") + TESSERA_VERSION + "\n"};
+  for (const CommandName& command : kCommands)
+    if (first == command.name) return command.parse(args.subspan(1));
+  throw_no_command(args);
+}
+
+}  // namespace tessera

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tessera/engine.h"
+
+namespace tessera {
+
+enum class Verbosity : uint8_t {
+  kQuiet,    ///< errors
+  kNormal,   ///< also the plan, progress, timings and warnings
+  kVerbose,  ///< also what the library logs for those who look for a cause
+};
+
+struct OutputOptions {
+  bool json = false;
+  Verbosity verbosity = Verbosity::kNormal;
+};
+
+/// `tessera run`: the one message of `request` is the question with its pictures.
+struct RunCommand {
+  EngineOptions engine;
+  Request request;
+  OutputOptions output;
+};
+
+/// `tessera chat`: `request` has no messages yet; `image_files` belong to the first question.
+struct ChatCommand {
+  EngineOptions engine;
+  Request request;
+  std::vector<std::string> image_files;
+  OutputOptions output;
+};
+
+/// `tessera plan`; `engine.plan_file` is the plan to check, empty: search for one.
+struct PlanCommand {
+  EngineOptions engine;
+  std::string svg_file;
+  OutputOptions output;
+};
+
+struct DevicesCommand {
+  OutputOptions output;
+};
+
+/// `tessera tokenize`: `text` to ids or, when there is none, `ids` to text.
+struct TokenizeCommand {
+  std::string model_path;
+  std::optional<std::string> text;
+  std::vector<int32_t> ids;
+  OutputOptions output;
+};
+
+/// --help and --version.
+struct ShowText {
+  std::string text;
+};
+
+using Command =
+    std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand, TokenizeCommand, ShowText>;
+
+/// What the arguments (without the program's own name) ask for. Everything that can be judged
+/// without opening a file has been: a command that comes back has sound numbers and names. Throws
+/// UsageError.
+Command parse_command_line(std::span<const std::string> args);
+
+}  // namespace tessera

@@ -1,0 +1,36 @@
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+
+namespace tessera {
+namespace {
+
+// "Yi-VL-34B" of .../Yi-VL-34B, .../Yi-VL-34B/ and .../Yi-VL-34B/config.json.
+std::string model_name(const std::string& path) {
+  std::filesystem::path p = std::filesystem::path(path).lexically_normal();
+  if (p.filename() == "config.json" || !p.has_filename()) p = p.parent_path();
+  return p.filename().empty() ? path : p.filename().string();
+}
+
+}  // namespace
+
+int execute(const PlanCommand& command) {
+  Output output(STDOUT_FILENO);
+  const Plan plan = plan_model(command.engine);
+  if (plan.fits && !command.svg_file.empty())
+    write_file_atomic(command.svg_file, plan_to_svg(plan, model_name(command.engine.model_path) +
+                                                              " on " + command.engine.devices));
+  output.write(command.output.json ? plan_to_text(plan) + "\n" : plan_to_table(plan));
+  output.check();
+  if (!plan.fits)
+    throw Error({.where = command.engine.model_path,
+                 .what = "does not fit",
+                 .hint = plan.why_not ? plan.why_not->text : ""});
+  return output.intact() ? kDoneStatus : kFailedStatus;
+}
+
+}  // namespace tessera
