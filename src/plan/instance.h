@@ -97,11 +97,14 @@ struct Split {
     size_t device_class = 0;
     int first = 0, end = 0;  ///< layers [first, end)
     OffChain held = 0;
+    int64_t sum = 0,
+            peak = 0;  ///< of its layers and the head: tells precisions of equal loss apart
   };
   std::vector<Stage> stages = {};
   std::array<int, 2> side_class = {-1, -1};  ///< as Instance::Side
   int64_t sum = 0, peak = 0;
   int64_t value = kNever;
+  int64_t loss = 0;  ///< 0 where the profile was given
 };
 
 }  // namespace tessera

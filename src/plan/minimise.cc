@@ -51,7 +51,7 @@ Minimum minimise(const Instance& instance, int64_t cap, int64_t value_below, boo
   SearchLimits limits = {
       .cap = cap, .floor = floor, .value_below = value_below, .beam = kBeam, .any = any};
   Minimum minimum;
-  minimum.best = search_splits(instance, limits).best;
+  minimum.best = search_splits(FixedStages(instance), limits).best;
   if (minimum.best && any) return minimum;
   if (minimum.best) limits.value_below = minimum.best->value;
 
@@ -61,7 +61,7 @@ Minimum minimise(const Instance& instance, int64_t cap, int64_t value_below, boo
     if (slice.bound >= limits.value_below) break;
     limits.floor = slice.floor;
     limits.cap = slice.cap;
-    const SearchResult result = search_splits(instance, limits);
+    const SearchResult result = search_splits(FixedStages(instance), limits);
     if (result.best) {
       minimum.best = result.best;
       limits.value_below = result.best->value;
@@ -84,7 +84,7 @@ std::optional<Split> minimise_peak(const Instance& instance) {
     return best;
   }
   ++low;
-  best = search_splits(instance, {.floor = low, .beam = kBeam}).best;
+  best = search_splits(FixedStages(instance), {.floor = low, .beam = kBeam}).best;
   if (!best) best = find_split(instance, kNever);
   if (!best) return std::nullopt;
   evaluate(instance, *best);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "plan/lower_precision.h"
 #include "plan/memory_model.h"
 #include "plan/optimise.h"
 #include "plan/plan_builder.h"
@@ -54,6 +55,14 @@ Plan make_plan(const PlanProblem& problem, Objective objective) {
 
   if (const auto optimum = optimise(problem, classes, profile, kv_blocks, objective))
     return plan_from(problem, classes, profile, *optimum, objective);
+  if (!forced) {
+    if (auto mixed = optimise_precisions(problem, classes, kv_blocks, objective)) {
+      Plan plan = plan_from(problem, classes, mixed->profile, mixed->optimum, objective);
+      plan.certificate.loss_exact = mixed->loss_exact;
+      plan.why_not = explain_why_not(problem, asked);
+      return plan;
+    }
+  }
   Plan plan = no_plan(problem, classes, profile, objective);
   plan.why_not = explain_why_not(problem, asked);
   return plan;

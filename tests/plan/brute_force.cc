@@ -237,12 +237,67 @@ class Optimum {
   std::vector<std::pair<Candidate, Figures>> fitting_;
 };
 
+// Every choice of precisions, as numbers in mixed radix.
+template <typename Visit>
+void each_profile(const PlanProblem& p, const Visit& visit) {
+  std::vector<const PlanUnit*> units;
+  for (const PlanUnit& layer : p.layers) units.push_back(&layer);
+  units.push_back(&p.head);
+  std::vector<std::map<Precision, UnitCost>::const_iterator> choice;
+  for (const PlanUnit* unit : units) choice.push_back(unit->costs.begin());
+  for (size_t u = 0; u < units.size();) {
+    std::vector<Precision> precisions;
+    for (const auto& it : choice) precisions.push_back(it->first);
+    const Precision head = precisions.back();
+    precisions.pop_back();
+    visit(precisions, head);
+    for (u = 0; u < units.size(); ++u) {
+      if (++choice[u] != units[u]->costs.end()) break;
+      choice[u] = units[u]->costs.begin();
+    }
+  }
+}
+
+// Least loss first, the objective second, room as asked.
+BruteForce brute_force_mixed(const PlanProblem& p, Objective objective) {
+  BruteForce out = {.loss = kNone};
+  const int64_t blocks = kv_blocks_of(p.workload);
+  std::vector<Figures> best;
+  each_profile(p, [&](const std::vector<Precision>& precisions, Precision head) {
+    const int64_t loss = loss_of(p, {.precisions = precisions, .head = head});
+    if (loss > out.loss) return;
+    Enumerator(p).each(precisions, head, [&](const Candidate& c) {
+      if (!fits(p, c, blocks)) return;
+      if (loss < out.loss) best.clear();
+      out.loss = loss;
+      best.push_back(figures(p, c));
+    });
+  });
+  if (best.empty()) return {};
+  out.fits = true;
+  out.kv_blocks = blocks;
+  auto aim = &Figures::answer;
+  if (objective == Objective::kThroughput) {
+    aim = &Figures::step;
+    out.bottleneck_ns = kNone;
+    for (const Figures& f : best) out.bottleneck_ns = std::min(out.bottleneck_ns, f.bottleneck);
+    const int64_t cap = out.bottleneck_ns + out.bottleneck_ns / 100;
+    std::erase_if(best, [&](const Figures& f) { return f.bottleneck > cap; });
+  }
+  out.value_ns = kNone;
+  for (const Figures& f : best) out.value_ns = std::min(out.value_ns, f.*aim);
+  out.optimum_ns = out.value_ns;
+  return out;
+}
+
 }  // namespace
 
 BruteForce brute_force(const PlanProblem& problem, Objective objective) {
-  return Optimum(problem, objective,
-                 std::vector<Precision>(problem.layers.size(), Precision::kBF16), Precision::kBF16)
-      .solve();
+  const BruteForce best =
+      Optimum(problem, objective, std::vector<Precision>(problem.layers.size(), Precision::kBF16),
+              Precision::kBF16)
+          .solve();
+  return best.fits || problem.precisions.size() == 1 ? best : brute_force_mixed(problem, objective);
 }
 
 }  // namespace tessera

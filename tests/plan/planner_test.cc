@@ -55,6 +55,21 @@ TEST_P(AgainstBruteForce, HasTheOptimumOfEveryRandomInstance) {
   EXPECT_LT(fitting, count);
 }
 
+TEST_P(AgainstBruteForce, HasTheLeastLossWhenPrecisionsMustFall) {
+  int lowered = 0, not_fitting = 0;
+  const int count = instances() / 8;  // each tries up to 486 profiles
+  for (int seed = 0; seed < count; ++seed) {
+    const PlanProblem problem = random_problem(
+        static_cast<uint32_t>(seed), {.max_layers = 5, .max_devices = 3, .mixed_precision = true});
+    const BruteForce best = brute_force(problem, GetParam());
+    lowered += best.fits && best.loss > 0;
+    not_fitting += !best.fits;
+    ASSERT_EQ(compare(make_plan(problem, GetParam()), best), "") << "seed " << seed;
+  }
+  EXPECT_GT(lowered, count / 6);
+  EXPECT_GT(not_fitting, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Objectives, AgainstBruteForce,
                          testing::Values(Objective::kLatency, Objective::kThroughput,
                                          Objective::kContext),
