@@ -1,0 +1,84 @@
+#include "ops/rates.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "ops/matmul.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kIn = 4096;
+constexpr uint64_t kWeightBytes = 96 * kMiB;  // several times the caches of a core's neighbourhood
+constexpr int64_t kMaxRows = 96;
+constexpr double kUnitS = 5e-3, kRepeatS = 30e-3;
+
+struct Bench {
+  explicit Bench(Device& on)
+      : device(on),
+        stream(on.open_stream("rates")),
+        weights(on.allocate(kWeightBytes, MemoryKind::kFixed, "rate measurement")),
+        x(on.allocate(kMaxRows * kIn * 4, MemoryKind::kFixed, "rate measurement")),
+        y(on.allocate(kMaxRows * kIn * 4, MemoryKind::kFixed, "rate measurement")) {
+    // Writes every page: one that was never written would be read from the cache.
+    stream->run({}, Work([to = weights.data(), from = x.data()](WorkerPool& pool) {
+                  constexpr int kOneHundredth = 0x3c;  // 0.011 in bf16 and f32, repeated
+                  pool.for_each(kWeightBytes / kMiB, [&](int64_t i) {
+                    std::memset(static_cast<char*>(to) + i * kMiB, kOneHundredth, kMiB);
+                  });
+                  std::memset(from, kOneHundredth, kMaxRows * kIn * 4);
+                }));
+    stream->synchronize();
+  }
+
+  // Seconds of one matmul.
+  double time(int64_t rows, DType dtype, int64_t out) {
+    const PackedMatrix w = {weights.data(), &device, dtype, out, kIn};
+    Tensor to(y.data(), &device, DType::kF32, {rows, out});
+    const double start = now_s();
+    matmul(*stream, Tensor(x.data(), &device, DType::kF32, {rows, kIn}), w, {}, to);
+    stream->synchronize();
+    return now_s() - start;
+  }
+
+  // The shortest of the runs that fit in a short while: others on the machine only make it longer.
+  double best_time(int64_t rows, DType dtype, int64_t out) {
+    const double start = now_s();
+    double best = time(rows, dtype, out);
+    while (now_s() - start < kRepeatS) best = std::min(best, time(rows, dtype, out));
+    return best;
+  }
+
+  Device& device;
+  std::unique_ptr<Stream> stream;
+  DeviceBuffer weights, x, y;
+};
+
+// As many rows as a slow device does in a few milliseconds, or as a prefill has.
+double flops_per_s(Bench& bench, DType dtype, int threads) {
+  const int64_t out = std::clamp<int64_t>(64 * threads, 256, kIn);
+  int64_t rows = 12;
+  while (rows < kMaxRows && bench.time(rows, dtype, out) < kUnitS) rows *= 2;
+  rows = std::min(rows, kMaxRows);
+  return 2 * static_cast<double>(rows * out * kIn) / bench.best_time(rows, dtype, out);
+}
+
+}  // namespace
+
+MatmulRates measure_matmul_rates(Device& device) {
+  if (device.info().kind == DeviceKind::kSimulated) return {};
+  Bench bench(device);
+  const int threads = device.info().threads;
+  MatmulRates rates;
+  rates.f32_flops_per_s = flops_per_s(bench, DType::kF32, threads);
+  rates.bf16_flops_per_s = flops_per_s(bench, DType::kBF16, threads);
+  constexpr int64_t kOut = static_cast<int64_t>(kWeightBytes) / (2 * kIn);
+  static_assert(kOut <= kMaxRows * kIn, "y is large enough");
+  rates.read_bytes_per_s =
+      static_cast<double>(kWeightBytes) / bench.best_time(1, DType::kBF16, kOut);
+  return rates;
+}
+
+}  // namespace tessera

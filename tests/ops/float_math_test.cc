@@ -1,0 +1,94 @@
+#include "ops/float_math.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <vector>
+
+namespace tessera {
+namespace {
+
+// Every 256th f32 from `low` to `high`, both of one sign, then `high`.
+template <typename Body>
+void for_floats(float low, float high, const Body& body) {
+  const auto a = std::bit_cast<uint32_t>(low), b = std::bit_cast<uint32_t>(high);
+  for (uint32_t bits = std::min(a, b); bits < std::max(a, b); bits += 256)
+    body(std::bit_cast<float>(bits));
+  body(high);
+}
+
+// |got - want| in units in the last place of an f32 of want's size.
+double ulps(float got, double want) {
+  const int exponent = std::max(std::ilogb(want), -126);
+  return std::fabs(double{got} - want) / std::ldexp(1, exponent - 23);
+}
+
+TEST(FloatMath, ExpIsWithinTwoUnitsWhereF32HasAllItsDigits) {
+  double worst = 0;
+  const auto check = [&](float x) {
+    worst = std::max(worst, ulps(exp_f32(x), std::exp(double{x})));
+  };
+  for_floats(0.0F, 88.72283F, check);
+  for_floats(-0.0F, -87.336F, check);
+  EXPECT_LE(worst, 2) << worst;
+  EXPECT_EQ(exp_f32(0.0F), 1.0F);  // a rescaling that changes nothing must change nothing
+  EXPECT_EQ(exp_f32(-0.0F), 1.0F);
+}
+
+TEST(FloatMath, ExpEndsInZeroInfinityAndNan) {
+  for (const float x : {-87.34F, -88.0F, -104.0F, -1e30F, -INFINITY}) EXPECT_EQ(exp_f32(x), 0) << x;
+  for (const float x : {88.73F, 89.0F, 100.0F, 1e30F, INFINITY})
+    EXPECT_EQ(exp_f32(x), INFINITY) << x;
+  EXPECT_TRUE(std::isnan(exp_f32(NAN)));
+  EXPECT_TRUE(std::isnan(exp_f32(-NAN)));
+}
+
+// The largest of |got - want| / |x| over all x in [-20, 20]; 6e-8 is one rounding.
+double worst_over_x(float (*got)(float), double (*want)(double)) {
+  double worst = 0;
+  const auto check = [&](float x) {
+    if (x == 0) return;
+    worst = std::max(worst, std::fabs(double{got(x)} - want(double{x})) / std::fabs(double{x}));
+  };
+  for_floats(0x1p-30F, 20.0F, check);
+  for_floats(-0x1p-30F, -20.0F, check);
+  return worst;
+}
+
+TEST(FloatMath, ActivationsAreWithinAFewRoundingsOfX) {
+  EXPECT_LT(worst_over_x(silu_f32, [](double x) { return x / (1 + std::exp(-x)); }), 3e-7);
+  EXPECT_LT(worst_over_x(gelu_quick_f32,
+                         [](double x) { return x / (1 + std::exp(double{-1.702F} * x)); }),
+            3e-7);
+  EXPECT_LT(
+      worst_over_x(gelu_erf_f32, [](double x) { return x * std::erfc(-x / std::sqrt(2.0)) / 2; }),
+      2e-7);
+  EXPECT_LT(worst_over_x(gelu_tanh_f32,
+                         [](double x) {
+                           const double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+                           return x * (1 + std::tanh(u)) / 2;
+                         }),
+            4e-7);
+}
+
+// 1 + erf would lose all digits here.
+TEST(FloatMath, GeluKeepsItsDigitsInTheNegativeTail) {
+  for (float x = -1; x > -12; x -= 0.01F) {
+    const double want = double{x} * std::erfc(double{-x} / std::sqrt(2.0)) / 2;
+    EXPECT_LT(std::fabs(double{gelu_erf_f32(x)} / want - 1), 1e-5) << x;
+  }
+}
+
+TEST(FloatMath, ActivationsAtTheEnds) {
+  for (const auto f : {silu_f32, gelu_quick_f32, gelu_erf_f32, gelu_tanh_f32}) {
+    EXPECT_EQ(f(0.0F), 0);
+    EXPECT_EQ(f(1e30F), 1e30F);
+    EXPECT_EQ(f(INFINITY), INFINITY);
+    EXPECT_EQ(f(-1e30F), 0);
+    EXPECT_TRUE(std::isnan(f(NAN)));
+  }
+}
+
+}  // namespace
+}  // namespace tessera
