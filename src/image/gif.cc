@@ -95,11 +95,11 @@ std::vector<Colour> GifReader::palette() const {
 }
 
 /// The order in which a frame's rows are stored: rows y = first, first + step, ...
-struct RowPass {
+struct RowSteps {
   int first, step;
 };
-constexpr std::array kPlain = {RowPass{0, 1}};
-constexpr std::array kInterlaced = {RowPass{0, 8}, RowPass{4, 8}, RowPass{2, 4}, RowPass{1, 2}};
+constexpr std::array kPlain = {RowSteps{0, 1}};
+constexpr std::array kInterlaced = {RowSteps{0, 8}, RowSteps{4, 8}, RowSteps{2, 4}, RowSteps{1, 2}};
 
 Image GifReader::read() {
   check_size(source_, gif_->SWidth, gif_->SHeight);
@@ -118,9 +118,9 @@ Image GifReader::read() {
     std::copy(ground.begin(), ground.end(), image.rgb.data() + 3 * p);
 
   std::vector<GifPixelType> line(static_cast<size_t>(frame.Width));
-  const std::span<const RowPass> passes =
-      frame.Interlace ? std::span<const RowPass>(kInterlaced) : std::span<const RowPass>(kPlain);
-  for (const RowPass& pass : passes) {
+  const std::span<const RowSteps> passes =
+      frame.Interlace ? std::span<const RowSteps>(kInterlaced) : std::span<const RowSteps>(kPlain);
+  for (const RowSteps& pass : passes) {
     for (int y = pass.first; y < frame.Height; y += pass.step) {
       check(DGifGetLine(gif_, line.data(), frame.Width));
       uint8_t* rgb = image.row(frame.Top + y) + int64_t{3} * frame.Left;
