@@ -13,20 +13,7 @@ from PIL import Image
 
 from scenes import Scene, Thing
 
-# 5 x 7 dots a digit, top to bottom; one string of 35 a digit.
-DOTS = (
-    "01110 10001 10011 10101 11001 10001 01110",
-    "00100 01100 00100 00100 00100 00100 01110",
-    "01110 10001 00001 00110 01000 10000 11111",
-    "11111 00001 00010 00110 00001 10001 01110",
-    "00010 00110 01010 10010 11111 00010 00010",
-    "11111 10000 11110 00001 00001 10001 01110",
-    "00110 01000 10000 11110 10001 10001 01110",
-    "11111 00001 00010 00100 01000 01000 01000",
-    "01110 10001 10001 01110 10001 10001 01110",
-    "01110 10001 10001 01111 00001 00010 01100",
-)
-# Seven bars as on a calculator, also on 5 x 7 dots.
+# Seven bars as on a calculator: 5 x 7 dots a digit, top to bottom.
 BARS = (
     "11111 10001 10001 10001 10001 10001 11111",
     "00001 00001 00001 00001 00001 00001 00001",
@@ -41,14 +28,9 @@ BARS = (
 )
 
 
-def _glyphs(font: tuple[str, ...]) -> list[np.ndarray]:
-    return [
-        np.array([[dot == "1" for dot in row] for row in digit.split()], dtype=bool)
-        for digit in font
-    ]
-
-
-FONTS = (_glyphs(DOTS), _glyphs(BARS))
+GLYPHS = [
+    np.array([[dot == "1" for dot in row] for row in digit.split()], dtype=bool) for digit in BARS
+]
 
 
 def _corners(points: int, inner: float) -> list[tuple[float, float]]:
@@ -87,12 +69,12 @@ def shape_mask(kind: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return inside_polygon(u, v, POLYGONS[kind])
 
 
-def number_mask(text: str, font: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def number_mask(text: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """The digits side by side with a dot's width between them, scaled to -1..1."""
     gap = np.zeros((7, 1), dtype=bool)
-    columns = [FONTS[font][int(text[0])]]
+    columns = [GLYPHS[int(text[0])]]
     for digit in text[1:]:
-        columns += [gap, FONTS[font][int(digit)]]
+        columns += [gap, GLYPHS[int(digit)]]
     dots = np.concatenate(columns, axis=1)
     column = np.clip(((u + 1) / 2 * dots.shape[1]).astype(int), 0, dots.shape[1] - 1)
     row = np.clip(((v + 1) / 2 * dots.shape[0]).astype(int), 0, dots.shape[0] - 1)
@@ -109,7 +91,7 @@ def draw_thing(pixels: np.ndarray, thing: Thing) -> None:
     u, v = np.broadcast_arrays(u, v)
     mask = (abs(u) <= 1) & (abs(v) <= 1)
     if thing.kind == "number":
-        mask &= number_mask(thing.text, thing.font, u, v)
+        mask &= number_mask(thing.text, u, v)
     else:
         mask &= shape_mask(thing.kind, u, v)
     pixels[top:bottom, left:right][mask] = thing.rgb

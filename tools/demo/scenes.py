@@ -38,8 +38,7 @@ class Thing:
     width: float
     height: float
     rgb: tuple[int, int, int]
-    text: str = ""  # the digits of a number
-    font: int = 0
+    text: str = ""  # the digit that a number has
 
     @property
     def name(self) -> tuple[str, str]:
@@ -79,7 +78,7 @@ def random_scene(rng: Random) -> Scene:
     width, height = random_size(rng)
     background = rng.choice(PALE if rng.random() < 0.7 else DARK)
     usable = [c for c in COLOURS if c != ("white" if background in PALE else "black")]
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         things = number_things(rng, width, height, usable)
     else:
         things = shape_things(rng, width, height, usable)
@@ -157,19 +156,16 @@ def shape_in_cell(
 
 
 def number_things(rng: Random, width: int, height: int, usable: list[str]) -> list[Thing]:
-    """A number of one or two digits in one cell, and up to two shapes in others."""
+    """A digit in one cell, and up to two shapes in others."""
     columns, rows = random_grid(rng, width, height, with_number=True)
     cell_w, cell_h = width / columns, height / rows
     cells = rng.sample(range(columns * rows), columns * rows)
-    digits = str(rng.randint(0, 9)) if rng.random() < 0.5 else str(rng.randint(10, 99))
-    shape = 0.72 if len(digits) == 1 else 1.3  # of width to height
-    tall = min(cell_w * 0.94 / shape, cell_h * 0.94) * (0.85 + 0.15 * rng.random())
-    wide = tall * shape
-    cell, colour = cells[0], rng.choice(usable)
-    x = (cell % columns + 0.5) * cell_w + jitter(rng, cell_w - wide)
+    tall = 0.94 * min(cell_w / 0.72, cell_h) * (0.8 + 0.2 * rng.random())
+    wide = 0.72 * tall
+    cell, colour, digit = cells[0], rng.choice(usable), str(rng.randint(0, 9))
+    x = (cell % columns + 0.5) * cell_w + jitter(rng, min(cell_w - wide, 0.16 * width))
     y = (cell // columns + 0.5) * cell_h + jitter(rng, min(cell_h - tall, 0.16 * height))
-    font = rng.randrange(2)
-    things = [Thing("number", colour, x, y, wide, tall, shade(rng, colour), digits, font)]
+    things = [Thing("number", colour, x, y, wide, tall, shade(rng, colour), digit)]
     for cell in cells[1 : 1 + rng.randint(0, 2)]:
         name = rng.choice(usable), rng.choice(SHAPES)
         things.append(shape_in_cell(rng, name, cell, columns, rows, width, height))

@@ -1,0 +1,227 @@
+"""Trains the demo model. Seeded, and resumable at any checkpoint: batch n depends on n alone.
+
+    python tools/demo/train.py --work DIR --steps 5000
+
+DIR gets tokenizer.model, checkpoint.pt and train.log. Beside the answers, a linear head on the
+tower learns what stands at each patch (shape or digit, colour, centre of a shape): without that
+signal a model this small takes hours to learn to see. The head is not exported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, distributed, nn
+
+import tokenizer
+from batches import AUX_CLASSES, IGNORE, Batch, make_batch, make_pictures, row_mask
+from model import Config, YiVL, causal
+from pixels import MEAN, STD
+from prompt import OPENING
+from tokenizer import Tokenizer
+
+RATE, WARM_UP = 1.5e-3, 200
+LOOK = 2  # times as many pictures in a batch while the tower learns alone: that is cheap
+
+
+def learning_rate(step: int, options: argparse.Namespace) -> float:
+    """Constant, and a straight line to a fiftieth over the last `decay` steps; a linear warm-up at
+    the start, and again when the decoder joins.
+
+    The constant part knows nothing of the end, so a run can be made longer without starting over.
+    """
+    warm = (step if step < options.look else step - options.look) + 1
+    left = (options.steps - step) / options.decay
+    return RATE * min(1.0, warm / WARM_UP, 0.02 + 0.98 * left)
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """uint8 [rows, image, image, 3] to [rows, 3, image, image]."""
+    return ((pixels / 255 - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
+
+
+def forward(model: YiVL, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits where an answer's token comes next, and the tower's features."""
+    picture, features = model.picture_rows(normalised(batch.pixels))
+    embed = model.model.embed_tokens
+    patches = picture.shape[1]
+    rows = torch.cat(
+        [
+            embed(batch.tokens[:, :1]),
+            picture.float(),
+            embed(batch.tokens[:, 1 + patches :]),
+        ],
+        dim=1,
+    )
+    places = torch.arange(len(opening))[None]
+    _, past = model.decode(embed(opening)[None], places, causal(len(opening)))
+    mask = row_mask(batch.segment, len(opening))
+    hidden, _ = model.decode(rows, batch.positions, mask, past)
+    return model.lm_head(hidden[batch.target != IGNORE]).float(), features
+
+
+def patch_loss(head: nn.Linear, features: Tensor, aux: Tensor) -> Tensor:
+    """How well the tower's features tell what stands at each patch."""
+    thing, colour, centre = head(features).flatten(0, 1).split(AUX_CLASSES, dim=-1)
+    weight = torch.ones(AUX_CLASSES[0])
+    weight[:2] = 0.1  # most patches are background or margin, and those are easy
+    aux = aux.flatten(0, 1)
+    return (
+        F.cross_entropy(thing, aux[:, 0], weight)
+        + F.cross_entropy(colour, aux[:, 1])
+        + F.cross_entropy(centre, aux[:, 2])
+    )
+
+
+def loss_of(model: YiVL, head: nn.Linear, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Cross entropy of the answers, and of the patches' classes."""
+    logits, features = forward(model, opening, batch)
+    language = F.cross_entropy(logits, batch.target[batch.target != IGNORE])
+    return language, patch_loss(head, features, batch.aux)
+
+
+@torch.no_grad()
+def whiten(model: YiVL, pixels: Tensor) -> None:
+    """Starts the patch embedding as filters under which patches of pictures have unit variance.
+
+    Nearly all variance of a patch is its colour; without this, edges and with them the shapes
+    reach the tower as a faint signal, and it takes many times as long to find them.
+    """
+    c, kernel = model.config.vision, model.model.vision_tower.kernel
+    patches = F.unfold(normalised(pixels), c.patch, stride=c.patch).transpose(1, 2).flatten(0, 1)
+    spread, filters = torch.linalg.eigh(patches.T.double().cov())
+    strongest = slice(-len(kernel), None)
+    scaled = filters[:, strongest] / (spread[strongest] + 0.01 * spread.mean()).sqrt()
+    kernel.copy_(scaled.T.view_as(kernel))
+
+
+def groups(model: YiVL, head: nn.Linear) -> list[dict]:
+    """Weight decay for matrices only."""
+    named = [*model.named_parameters(), *head.named_parameters(prefix="aux")]
+    matrix = [p for n, p in named if p.dim() > 1 and "embed" not in n]
+    other = [p for n, p in named if p.dim() <= 1 or "embed" in n]
+    return [{"params": matrix, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}]
+
+
+def save(file: Path, **state: object) -> None:
+    """Under another name first: an interrupted write leaves the last checkpoint whole."""
+    torch.save(state, file.with_suffix(".tmp"))
+    file.with_suffix(".tmp").rename(file)
+
+
+@torch.no_grad()
+def accuracy(model: YiVL, opening: Tensor, batches: list[Batch]) -> dict[str, tuple[int, int]]:
+    """Right answers and questions by kind. An answer is right when each of its tokens is the most
+    likely one after those before it, which is when greedy decoding would give just this answer."""
+    table: dict[str, tuple[int, int]] = {}
+    for batch in batches:
+        answers = batch.target != IGNORE
+        wrong = forward(model, opening, batch)[0].argmax(-1) != batch.target[answers]
+        failed = set(batch.question[answers][wrong].tolist())
+        for i, question in enumerate(batch.asked):
+            right, of = table.get(question.kind, (0, 0))
+            table[question.kind] = right + (i not in failed), of + 1
+    return table
+
+
+def report(model: YiVL, opening: Tensor, batches: list[Batch]) -> str:
+    table = sorted(accuracy(model, opening, batches).items())
+    return ", ".join(f"{kind} {100 * right / of:.1f}" for kind, (right, of) in table)
+
+
+def average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
+    if processes > 1:  # what is never run (the tower's last layer) has none
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        whole = torch.cat([g.flatten() for g in gradients])
+        distributed.all_reduce(whole)
+        parts = (whole / processes).split([g.numel() for g in gradients])
+        for gradient, mean in zip(gradients, parts):
+            gradient.copy_(mean.view_as(gradient))
+
+
+def train(rank: int, options: argparse.Namespace) -> None:
+    """One of the processes: its own share of each batch, the same weights as all others."""
+    work: Path = options.work
+    processes: int = options.processes
+    torch.set_num_threads(1)
+    if processes > 1:
+        rendezvous = f"file://{(work / 'rendezvous').resolve()}"
+        distributed.init_process_group("gloo", rendezvous, rank=rank, world_size=processes)
+    torch.manual_seed(options.seed)
+    config = Config()
+    grid, image = config.vision.grid, config.vision.image
+    model = YiVL(config)
+    head = nn.Linear(config.vision.width, sum(AUX_CLASSES))
+    parameters = [*model.parameters(), *head.parameters()]
+    whiten(model, make_pictures(f"whiten {options.seed}", 256, image, grid)[0])
+    optimizer = torch.optim.AdamW(groups(model, head), lr=RATE, betas=(0.9, 0.98), fused=True)
+    first, file = 0, work / "checkpoint.pt"
+    if file.exists():
+        state = torch.load(file)
+        model.load_state_dict(state["model"])
+        head.load_state_dict(state["head"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    words = Tokenizer(work / "tokenizer.model")
+    opening = torch.tensor(words.encode(OPENING))
+    unseen = [make_batch(f"dev {i}", 24, words, image, grid) for i in range(6)]
+    log = open(work / "train.log" if rank == 0 else os.devnull, "a", buffering=1)
+    size = sum(p.numel() for p in model.parameters())
+    print(f"{size} parameters, from step {first} of {options.steps}", file=log)
+    started, language, seen = time.time(), 0.0, 0.0
+    for step in range(first, options.steps):
+        share = options.rows // processes
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, options)
+        optimizer.zero_grad()
+        if step < options.look:
+            seed = f"look {options.seed} {step} {rank}"
+            pixels, aux = make_pictures(seed, LOOK * share, image, grid)
+            spoken = torch.zeros(())
+            looked = patch_loss(head, model.model.vision_tower(normalised(pixels)), aux)
+        else:
+            seed = f"train {options.seed} {step} {rank}"
+            batch = make_batch(seed, share, words, image, grid)
+            spoken, looked = loss_of(model, head, opening, batch)
+        (spoken + looked).backward()
+        average_gradients(parameters, processes)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        language, seen, done = language + spoken.item(), seen + looked.item(), step + 1
+        if done % 50 == 0:
+            clock = f"seconds/step {(time.time() - started) / 50:.2f}"
+            means = f"answers {language / 50:.4f} patches {seen / 50:.4f}"
+            print(f"step {done} {means} {clock}", file=log)
+            started, language, seen = time.time(), 0.0, 0.0
+        if rank == 0 and (done % options.every == 0 or done == options.steps):
+            state = dict(model=model.state_dict(), head=head.state_dict(), step=done)
+            save(file, optimizer=optimizer.state_dict(), config=config.to_dict(), **state)
+            if done > options.look:
+                print(f"step {done} unseen: {report(model, opening, unseen)}", file=log)
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("--work", type=Path, required=True, help="folder of the run")
+    args.add_argument("--steps", type=int, default=5000)
+    args.add_argument("--decay", type=int, default=1500, help="how many of them, the last, decay")
+    args.add_argument("--look", type=int, default=1000, help="the first steps: the tower alone")
+    args.add_argument("--rows", type=int, default=16, help="pictures in a batch")
+    args.add_argument("--every", type=int, default=250, help="steps between checkpoints")
+    args.add_argument("--seed", type=int, default=1)
+    args.add_argument("--processes", type=int, default=2, help="they share each batch")
+    options = args.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    (options.work / "rendezvous").unlink(missing_ok=True)
+    if not (options.work / "tokenizer.model").exists():
+        tokenizer.train(options.work / "tokenizer.model", options.seed)
+    torch.multiprocessing.spawn(train, (options,), nprocs=options.processes)
+
+
+if __name__ == "__main__":
+    main()
