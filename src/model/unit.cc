@@ -78,7 +78,9 @@ Tensor UnitWeights::table(std::string_view name) const {
 Tensor UnitWeights::vector(std::string_view name) const {
   const size_t i = index(name, WeightForm::kVector);
   const WeightSpec& weight = unit_.weights[i];
-  const Shape shape = weight.rows == 1 ? Shape{weight.cols} : Shape{weight.rows, weight.cols};
+  const Shape shape = weight.rows == 1   ? Shape{weight.cols}
+                      : weight.cols == 1 ? Shape{weight.rows}
+                                         : Shape{weight.rows, weight.cols};
   return {at(i), &device_, DType::kF32, shape};
 }
 

@@ -67,7 +67,7 @@ class UnitWeights {
 
   PackedMatrix matrix(std::string_view name) const;
   Tensor table(std::string_view name) const;
-  Tensor vector(std::string_view name) const;  ///< [cols] when it has one row, else [rows, cols]
+  Tensor vector(std::string_view name) const;  ///< [n] when either side is 1, else [rows, cols]
 
  private:
   size_t index(std::string_view name, WeightForm form) const;

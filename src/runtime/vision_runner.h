@@ -11,6 +11,13 @@ namespace tessera {
 /// The rows that a picture puts into a prompt, in host memory; `ready` passes when they are there.
 /// Must outlive every micro-batch that reads them, and be gone before the runner.
 struct ImageRows {
+  ImageRows() = default;
+  ~ImageRows() {
+    if (ready != nullptr) ready->synchronize();  // a cancelled picture is still being written
+  }
+  ImageRows(const ImageRows&) = delete;
+  ImageRows& operator=(const ImageRows&) = delete;
+
   std::vector<float> rows;  ///< f32 [rows_out, hidden]
   std::unique_ptr<Event> begin, ready;
 

@@ -34,9 +34,9 @@ SimulatedRun simulate_prefill(const ModelSpec& model, const std::vector<int64_t>
     devices.push_back(open_simulated_device({.name = fmt::format("sim:{}", i),
                                              .kind = DeviceKind::kSimulated,
                                              .budget_bytes = 80ULL << 30,
-                                             .link_bytes_per_s = 1e18,
+                                             .link_bytes_per_s = 1e24,
                                              .link_latency_s = kLatency_s,
-                                             .read_bytes_per_s = 1e18,
+                                             .read_bytes_per_s = 1e24,
                                              .flops_per_s = 1e24,
                                              .op_overhead_s = op_s[i]}));
     placement.stages.push_back({.device = devices.back().get(),
