@@ -11,18 +11,20 @@ void swiglu(Stream& stream, const Tensor& gate_up, Tensor& out) {
   check.matrix("out", out, {DType::kF32});
   check.tensor("gate_up", gate_up, {DType::kF32}, {out.shape[0], 2 * out.shape[1]});
 
+  const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(out.shape.elements());
   launch(stream, {.flops = 16 * elements, .bytes = 12 * elements},
-         [=](WorkerPool& pool) { swiglu_cpu(pool, gate_up, out); });
+         [=](WorkerPool& pool) { swiglu_cpu(pool, isa, gate_up, out); });
 }
 
 void gelu(Stream& stream, Tensor& x, GeluKind kind) {
   const Checks check("gelu", stream);
   check.matrix("x", x, {DType::kF32});
 
+  const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(x.shape.elements());
   launch(stream, {.flops = 32 * elements, .bytes = 8 * elements},
-         [=](WorkerPool& pool) { gelu_cpu(pool, x, kind); });
+         [=](WorkerPool& pool) { gelu_cpu(pool, isa, x, kind); });
 }
 
 }  // namespace tessera

@@ -1,33 +1,37 @@
+#include "ops/activation_loops.h"
 #include "ops/cpu.h"
-#include "ops/float_math.h"
 
 namespace tessera {
+namespace {
 
-void swiglu_cpu(WorkerPool& pool, const Tensor& gate_up, const Tensor& out) {
-  const int64_t rows = out.shape[0], ffn = out.shape[1];
-  pool.for_each(rows, [&](int64_t r) {
-    const float *gate = gate_up.f32(r), *up = gate + ffn;
-    float* to = out.f32(r);
-    for (int64_t c = 0; c < ffn; ++c) to[c] = silu_f32(gate[c]) * up[c];
+ActivationLoops loops_for(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return activation_loops_avx512();
+    case Isa::kAvx2:
+      return activation_loops_avx2();
+    case Isa::kPlain:
+      break;
+  }
+  return activation_loops_plain();
+}
+
+}  // namespace
+
+void swiglu_cpu(WorkerPool& pool, Isa isa, const Tensor& gate_up, const Tensor& out) {
+  const ActivationLoops loops = loops_for(isa);
+  const int64_t ffn = out.shape[1];
+  pool.for_each(out.shape[0], [&](int64_t r) {
+    loops.swiglu(gate_up.f32(r), gate_up.f32(r) + ffn, out.f32(r), ffn);
   });
 }
 
-void gelu_cpu(WorkerPool& pool, const Tensor& x, GeluKind kind) {
-  const int64_t rows = x.shape[0], cols = x.shape[1];
-  pool.for_each(rows, [&](int64_t r) {
-    float* row = x.f32(r);
-    switch (kind) {
-      case GeluKind::kErf:
-        for (int64_t c = 0; c < cols; ++c) row[c] = gelu_erf_f32(row[c]);
-        break;
-      case GeluKind::kQuick:
-        for (int64_t c = 0; c < cols; ++c) row[c] = gelu_quick_f32(row[c]);
-        break;
-      case GeluKind::kTanh:
-        for (int64_t c = 0; c < cols; ++c) row[c] = gelu_tanh_f32(row[c]);
-        break;
-    }
-  });
+void gelu_cpu(WorkerPool& pool, Isa isa, const Tensor& x, GeluKind kind) {
+  const ActivationLoops loops = loops_for(isa);
+  const auto loop = kind == GeluKind::kErf     ? loops.gelu_erf
+                    : kind == GeluKind::kQuick ? loops.gelu_quick
+                                               : loops.gelu_tanh;
+  pool.for_each(x.shape[0], [&](int64_t r) { loop(x.f32(r), x.shape[1]); });
 }
 
 }  // namespace tessera

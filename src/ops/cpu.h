@@ -25,8 +25,8 @@ void layer_norm_cpu(WorkerPool& pool, const Tensor& x, const Tensor& weight, con
                     float eps, const Tensor& out);
 void rope_cpu(WorkerPool& pool, const Tensor& x, const Tensor& positions, int64_t heads,
               int64_t head_dim, const Tensor& inv_freq);
-void swiglu_cpu(WorkerPool& pool, const Tensor& gate_up, const Tensor& out);
-void gelu_cpu(WorkerPool& pool, const Tensor& x, GeluKind kind);
+void swiglu_cpu(WorkerPool& pool, Isa isa, const Tensor& gate_up, const Tensor& out);
+void gelu_cpu(WorkerPool& pool, Isa isa, const Tensor& x, GeluKind kind);
 void add_cpu(WorkerPool& pool, const Tensor& x, const Tensor& y, const Tensor& out);
 void copy_rows_cpu(WorkerPool& pool, const Tensor& x, const Tensor& out);
 void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const BatchRows& rows,

@@ -1,3 +1,4 @@
+#include "ops/activation_loops.h"
 #include "ops/attention_tile.h"
 #include "ops/matmul_tile.h"
 
@@ -5,6 +6,12 @@
 
 namespace tessera {
 
+ActivationLoops activation_loops_avx2() {
+  return activation_loops_plain();
+}
+ActivationLoops activation_loops_avx512() {
+  return activation_loops_plain();
+}
 void attend_avx2(const AttentionTile& tile) {
   attend_plain(tile);
 }

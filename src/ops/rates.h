@@ -12,8 +12,8 @@ struct MatmulRates {
 };
 
 /// Times matmuls of a transformer's shapes on the device, all its threads, at its `speed`; takes
-/// about 0.3 s on a full-speed device. Books 99 MiB of its memory meanwhile: measure before loading,
-/// or on a device opened for it.
+/// about 0.3 s on a full-speed device. Books 99 MiB of its memory meanwhile: measure before
+/// loading, or on a device opened for it.
 MatmulRates measure_matmul_rates(Device& device);
 
 }  // namespace tessera

@@ -63,7 +63,7 @@ TEST(FloatMath, ActivationsAreWithinAFewRoundingsOfX) {
             3e-7);
   EXPECT_LT(
       worst_over_x(gelu_erf_f32, [](double x) { return x * std::erfc(-x / std::sqrt(2.0)) / 2; }),
-      2e-7);
+      3e-7);
   EXPECT_LT(worst_over_x(gelu_tanh_f32,
                          [](double x) {
                            const double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);

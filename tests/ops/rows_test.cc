@@ -153,26 +153,40 @@ TEST(Gelu, MatchesEachFormulaOnStridedRows) {
   }
 }
 
-// One after another, so that the vector and the tail part of each loop must agree.
-TEST(Gelu, ANumbersBitsDoNotDependOnItsColumn) {
-  Cpu cpu;
-  auto x = normal(37, 1), y = normal(37 * 2, 2);
-  for (const GeluKind kind : {GeluKind::kErf, GeluKind::kQuick, GeluKind::kTanh}) {
-    auto row = x, single = x;
-    Tensor all = cpu.view(row, {1, 37}), one = cpu.view(single, {37, 1});
-    gelu(cpu.stream(), all, kind);
-    gelu(cpu.stream(), one, kind);
+// One after another by the reference: the vector and the tail part of each loop must agree with it.
+TEST(Activations, SameBitsInEveryColumnAndOnEveryInstructionSet) {
+  const int64_t n = 77;
+  auto x = normal(n, 1), up = normal(n, 2);
+  x[5] = NAN, x[6] = INFINITY, x[7] = -INFINITY, x[8] = -0.0F, x[9] = 100, x[10] = -100;
+  auto row = x, pairs = std::vector<float>();
+  row.insert(row.end(), up.begin(), up.end());  // gate, then up
+  for (size_t i = 0; i < x.size(); ++i) pairs.insert(pairs.end(), {x[i], up[i]});
+
+  Cpu plain(1, Isa::kPlain);
+  std::vector<float> want(x.size()), got(x.size());
+  Tensor column = plain.view(want, {n, 1});
+  swiglu(plain.stream(), plain.view(pairs, {n, 2}), column);
+  plain.wait();
+  for (const Isa isa : isas()) {
+    Cpu cpu(1, isa);
+    Tensor out = cpu.view(got, {1, n});
+    swiglu(cpu.stream(), cpu.view(row, {1, 2 * n}), out);
     cpu.wait();
-    EXPECT_EQ(bits_differ(row, single), "");
+    EXPECT_EQ(bits_differ(got, want), "") << isa_name(isa);
   }
-  std::vector<float> row(37), single(37);
-  std::vector<float> pairs;
-  for (size_t i = 0; i < 37; ++i) pairs.insert(pairs.end(), {y[i], y[37 + i]});
-  Tensor all = cpu.view(row, {1, 37}), one = cpu.view(single, {37, 1});
-  swiglu(cpu.stream(), cpu.view(y, {1, 74}), all);
-  swiglu(cpu.stream(), cpu.view(pairs, {37, 2}), one);
-  cpu.wait();
-  EXPECT_EQ(bits_differ(row, single), "");
+  for (const GeluKind kind : {GeluKind::kErf, GeluKind::kQuick, GeluKind::kTanh}) {
+    want = x;
+    gelu(plain.stream(), column, kind);
+    plain.wait();
+    for (const Isa isa : isas()) {
+      Cpu cpu(1, isa);
+      got = x;
+      Tensor out = cpu.view(got, {1, n});
+      gelu(cpu.stream(), out, kind);
+      cpu.wait();
+      EXPECT_EQ(bits_differ(got, want), "") << isa_name(isa);
+    }
+  }
 }
 
 TEST(Patchify, PutsEveryPixelWhereTheFormulaSays) {
