@@ -84,8 +84,7 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
                                     : read_plan_file(options.plan_file, problem);
   if (!plan_.fits)
     throw Error({.where = options.model_path,
-                 .what = "does not fit",
-                 .found = plan_.why_not ? plan_.why_not->text : "no plan"});
+                 .what = plan_.why_not ? plan_.why_not->text : "does not fit"});
   if (options.on_plan) options.on_plan(plan_);
 
   const Placement placement = place(plan_, devices_);

@@ -1,6 +1,7 @@
 #include "runtime/plan_problem.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "base/units.h"
@@ -42,14 +43,6 @@ PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precisio
   return out;
 }
 
-// The formats of units that stay at 16 bits: whatever is asked for, at or above bf16.
-std::vector<Precision> wide_only(const std::vector<Precision>& precisions, Precision own) {
-  std::vector<Precision> wide;
-  std::ranges::copy_if(precisions, std::back_inserter(wide), stored_here);
-  if (wide.empty()) wide.push_back(std::min(own, Precision::kBF16));
-  return wide;
-}
-
 }  // namespace
 
 PrecisionFormat format_of(Precision precision) {
@@ -89,25 +82,30 @@ PipelineLimits make_limits(const Workload& workload, int devices, DType weights)
 }
 
 PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
-                         std::vector<Precision> precisions, std::vector<PlanDevice> devices,
+                         std::span<const Precision> formats, std::vector<PlanDevice> devices,
                          PlanLinks links, const Workload& workload) {
   const DecoderConfig& decoder = model.config.decoder;
   const Precision own = own_precision(model);
-  const std::vector<Precision> wide = wide_only(precisions, own);
-  std::vector<Precision> head_precisions = wide;
-  if (std::ranges::find(precisions, Precision::kInt8) != precisions.end())
-    head_precisions.push_back(Precision::kInt8);
+  const auto formats_down_to = [&](Precision lowest) {
+    std::vector<Precision> kept;
+    std::ranges::copy_if(formats, std::back_inserter(kept),
+                         [&](Precision format) { return format <= lowest; });
+    return kept;
+  };
+  // Towers and embeddings stay at 16 bits, the head at 8 or more.
+  const std::vector<Precision> wide = formats_down_to(Precision::kBF16);
+  const std::vector<Precision> head_formats = formats_down_to(Precision::kInt8);
 
   PlanProblem problem;
   for (const UnitSpec& layer : model.layers) {
     const bool end = layer.layer < kEndLayers || layer.layer >= decoder.layers - kEndLayers;
-    PlanUnit unit = plan_unit(layer, own, precisions, 1, end ? kEndLayerWeight : 1);
+    PlanUnit unit = plan_unit(layer, own, formats, 1, end ? kEndLayerWeight : 1);
     unit.kv_bytes_per_token = static_cast<uint64_t>(model.kv_bytes_per_token(limits.kv));
     // A query with a key, and the score with its value: a multiply and an add each.
     unit.attention_flops_per_pair = 4 * static_cast<double>(decoder.heads * decoder.head_dim);
     problem.layers.push_back(std::move(unit));
   }
-  problem.head = plan_unit(model.head, own, head_precisions, 1, 1);
+  problem.head = plan_unit(model.head, own, head_formats, 1, 1);
   problem.embedding = plan_unit(model.embedding, own, wide, 0, 1);
 
   if (model.vision) {
@@ -139,7 +137,7 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
   problem.workload = workload;
   problem.hidden_bytes_per_token = static_cast<uint64_t>(decoder.hidden * dtype_bytes(DType::kF32));
   problem.own = own;
-  problem.precisions = std::move(precisions);
+  problem.precisions = {own};
   return problem;
 }
 

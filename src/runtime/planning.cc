@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "plan/hardware_catalogue.h"
 #include "plan/planner.h"
@@ -82,17 +83,25 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
                         std::vector<PlanDevice> devices, PlanLinks links, bool to_run) {
   const Workload workload = workload_of(model, options);
   std::vector<Precision> precisions = allowed_precisions(model, options.precision, to_run);
+  std::vector<Precision> formats;
+  std::ranges::copy_if(kPrecisions, std::back_inserter(formats),
+                       [&](Precision format) { return !to_run || runnable(format); });
   const PipelineLimits limits =
       make_limits(workload, static_cast<int>(devices.size()), dtype_of(precisions.front()));
-  return make_problem(model, limits, std::move(precisions), std::move(devices), std::move(links),
-                      workload);
+  PlanProblem problem =
+      make_problem(model, limits, formats, std::move(devices), std::move(links), workload);
+  problem.precisions = std::move(precisions);
+  return problem;
 }
 
 }  // namespace
 
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links) {
-  return problem_for(model, options, std::move(devices), std::move(links), true);
+  PlanProblem problem = problem_for(model, options, std::move(devices), std::move(links), true);
+  // Virtual devices share the host's memory: what they hold stays inside their budgets.
+  problem.embedding_on_host_allowed = false;
+  return problem;
 }
 
 DType storage_dtype(const Plan& plan) {
