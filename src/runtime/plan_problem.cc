@@ -7,15 +7,32 @@
 #include "base/units.h"
 #include "model/vision.h"
 #include "ops/kv_cache.h"
+#include "plan/loss_model.h"
 #include "runtime/stage_memory.h"
 
 namespace tessera {
 namespace {
 
-// A layer at either end of the stack is worth this many in the middle, as long as nobody has
-// measured: errors made first travel through all layers, errors made last are never repaired.
-constexpr double kEndLayerWeight = 3;
-constexpr int64_t kEndLayers = 2;
+// Scales and zero points included.
+double bits_per_weight(Precision precision) {
+  switch (precision) {
+    case Precision::kF32:
+      return 32;
+    case Precision::kBF16:
+      return 16;
+    case Precision::kInt8:  // groups of 128, f16 scale
+      return 8.125;
+    case Precision::kFp8:  // a scale a row
+      return 8;
+    case Precision::kInt6:  // groups of 64, f16 scale and zero, as the two below
+      return 6.5;
+    case Precision::kInt5:
+      return 5.5;
+    case Precision::kInt4:
+      return 4.5;
+  }
+  return 32;
+}
 
 bool stored_here(Precision precision) {
   return precision == Precision::kF32 || precision == Precision::kBF16;
@@ -26,44 +43,27 @@ uint64_t unit_bytes(const UnitSpec& unit, Precision precision) {
     return layout_of(unit, precision == Precision::kF32 ? DType::kF32 : DType::kBF16).bytes;
   const double matrices = static_cast<double>(unit.matmul_parameters());
   const double others = static_cast<double>(unit.parameters() - unit.matmul_parameters());
-  return static_cast<uint64_t>(matrices * format_of(precision).bits_per_weight / 8 + others * 4);
+  return static_cast<uint64_t>(matrices * bits_per_weight(precision) / 8 + others * 4);
 }
 
-PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precision> precisions,
-                   double tokens_per_row, double importance) {
+PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precision> formats,
+                   int64_t layers) {
   PlanUnit out{.name = unit.name};
-  for (const Precision precision : precisions) {
-    const uint64_t bytes = unit_bytes(unit, precision);
-    out.costs[precision] = {
-        .weight_bytes = bytes,
-        .read_bytes = unit.kind == UnitKind::kEmbedding ? 0 : bytes,
-        .flops_per_token = 2 * static_cast<double>(unit.matmul_parameters()) * tokens_per_row,
-        .loss = precision <= own ? 0 : importance * format_of(precision).squared_error};
+  for (const Precision format : formats) {
+    const uint64_t bytes = unit_bytes(unit, format);
+    const bool looked_up = unit.kind == UnitKind::kEmbedding;
+    out.costs[format] = {.weight_bytes = bytes,
+                         .read_bytes = looked_up ? 0 : bytes,
+                         .flops_per_token = 2 * static_cast<double>(unit.matmul_parameters()),
+                         .loss = unit.kind == UnitKind::kLayer
+                                     ? default_layer_loss(format, own, static_cast<int>(unit.layer),
+                                                          static_cast<int>(layers))
+                                     : default_loss(format, own)};
   }
   return out;
 }
 
 }  // namespace
-
-PrecisionFormat format_of(Precision precision) {
-  switch (precision) {
-    case Precision::kF32:
-      return {32, 0};
-    case Precision::kBF16:
-      return {16, 2.8e-6};
-    case Precision::kInt8:  // groups of 128, f16 scale
-      return {8.125, 4.1e-5};
-    case Precision::kFp8:  // e4m3, a scale per row
-      return {8, 7.0e-4};
-    case Precision::kInt6:  // groups of 64, f16 scale and zero, as the two below
-      return {6.5, 4.7e-4};
-    case Precision::kInt5:
-      return {5.5, 1.9e-3};
-    case Precision::kInt4:
-      return {4.5, 7.6e-3};
-  }
-  return {32, 0};
-}
 
 Precision own_precision(const ModelSpec& model) {
   return model.config.decoder.dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16;
@@ -98,19 +98,18 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
 
   PlanProblem problem;
   for (const UnitSpec& layer : model.layers) {
-    const bool end = layer.layer < kEndLayers || layer.layer >= decoder.layers - kEndLayers;
-    PlanUnit unit = plan_unit(layer, own, formats, 1, end ? kEndLayerWeight : 1);
+    PlanUnit unit = plan_unit(layer, own, formats, decoder.layers);
     unit.kv_bytes_per_token = static_cast<uint64_t>(model.kv_bytes_per_token(limits.kv));
     // A query with a key, and the score with its value: a multiply and an add each.
     unit.attention_flops_per_pair = 4 * static_cast<double>(decoder.heads * decoder.head_dim);
     problem.layers.push_back(std::move(unit));
   }
-  problem.head = plan_unit(model.head, own, head_formats, 1, 1);
-  problem.embedding = plan_unit(model.embedding, own, wide, 0, 1);
+  problem.head = plan_unit(model.head, own, head_formats, decoder.layers);
+  problem.embedding = plan_unit(model.embedding, own, wide, decoder.layers);
 
   if (model.vision) {
     const VisionConfig& vision = *model.config.vision;
-    problem.vision = plan_unit(*model.vision, own, wide, 1, 1);
+    problem.vision = plan_unit(*model.vision, own, wide, decoder.layers);
     problem.vision->attention_flops_per_pair =
         4 * static_cast<double>(vision.hidden * vision.blocks_used);
   }

@@ -8,13 +8,6 @@
 
 namespace tessera {
 
-/// What storing a model at one precision costs, for the formats that Tessera knows.
-struct PrecisionFormat {
-  double bits_per_weight;  ///< scales and zero points included
-  double squared_error;    ///< relative, of Gaussian weights: |W' - W|^2 / |W|^2
-};
-PrecisionFormat format_of(Precision precision);
-
 /// The model's own precision: what config.json says the weights are stored as.
 Precision own_precision(const ModelSpec& model);
 

@@ -67,11 +67,10 @@ std::vector<Precision> allowed_precisions(const ModelSpec& model, const std::str
     return {forced};
   }
   std::vector<Precision> allowed = {own};
-  if (own == Precision::kF32) allowed.push_back(Precision::kBF16);
   if (!to_run)
     for (const Precision lower :
-         {Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
-      allowed.push_back(lower);
+         {Precision::kBF16, Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
+      if (lower > own) allowed.push_back(lower);
   return allowed;
 }
 
@@ -91,6 +90,8 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
   PlanProblem problem =
       make_problem(model, limits, formats, std::move(devices), std::move(links), workload);
   problem.precisions = std::move(precisions);
+  // What stays at 16 bits or more follows a precision that was asked for.
+  problem.own = std::min(problem.precisions.front(), Precision::kBF16);
   return problem;
 }
 

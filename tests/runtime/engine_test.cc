@@ -1,0 +1,178 @@
+// The engine as a program uses it: planner, devices and loader together.
+
+#include "tessera/engine.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "tests/runtime/goldens.h"
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+EngineOptions options_for(const std::string& checkpoint, const std::string& devices) {
+  return {.model_path = golden_dir(checkpoint), .devices = devices, .precision = "f32"};
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() { fs::create_directories(dir_); }
+  ~EngineTest() override { fs::remove_all(dir_); }
+  std::string path(const std::string& name) const { return (dir_ / name).string(); }
+
+  fs::path dir_ = fs::path(testing::TempDir()) / fmt::format("tessera_engine_{}", ::getpid());
+};
+
+TEST_F(EngineTest, AnswersTheSameOnAnyNumberOfDevicesInsideTheirBudgets) {
+  const std::vector<GoldenCase> cases = read_goldens("yi_vl_tiny");
+  for (const char* devices : {"cpu@8MiB", "2xcpu@5MiB", "3xcpu@4MiB", "5xcpu@3MiB"}) {
+    SCOPED_TRACE(devices);
+    const auto engine = Engine::create(options_for("yi_vl_tiny", devices));
+    for (size_t i = 0; i < cases.size(); i += 7)
+      EXPECT_EQ(engine->generate(request_of(cases[i], 0)).token_ids, cases[i].turns[0].token_ids);
+    for (const DeviceReport& device : engine->devices()) {
+      EXPECT_EQ(device.measured_peak_bytes, device.planned_bytes) << device.name;
+      EXPECT_LE(device.measured_peak_bytes, device.budget_bytes) << device.name;
+    }
+  }
+}
+
+TEST_F(EngineTest, SaysByHowMuchABudgetIsTooSmall) {
+  EXPECT_THAT(error_of([] { Engine::create(options_for("yi_vl_tiny", "2xcpu@1MiB")); }),
+              AllOf(HasSubstr("yi_vl_tiny"), HasSubstr("MiB more memory is needed")));
+}
+
+TEST_F(EngineTest, RefusesWhatIsNotThereOrNotAModel) {
+  const auto error = [](EngineOptions options) {
+    return error_of([&] { Engine::create(options); });
+  };
+  EXPECT_THAT(error(options_for("yi_vl_tiny", "cuda:7@24GiB")), HasSubstr("no GPU"));
+  EXPECT_THAT(error(options_for("yi_vl_tiny", "3xrtx3090")), HasSubstr("tessera plan takes it"));
+  EXPECT_THAT(error(options_for("none", "cpu")), HasSubstr("expected a model folder"));
+  EXPECT_THAT(error(options_for("pictures/rgb.png", "cpu")), HasSubstr("found a file"));
+  EXPECT_THAT(error(options_for("configs/yi-vl-34b", "cpu")), HasSubstr("tokenizer.model"));
+  EngineOptions int4 = options_for("yi_vl_tiny", "cpu");
+  int4.precision = "int4";
+  EXPECT_THAT(error(int4), HasSubstr("f32 or bf16"));
+  int4.precision = "int3";
+  EXPECT_THAT(error(int4), HasSubstr("expected auto, f32"));
+}
+
+TEST_F(EngineTest, RefusesATokenizerOfAnotherModel) {
+  fs::copy(golden_dir("yi_vl_shards"), path("model"), fs::copy_options::recursive);
+  fs::copy_file(golden_dir("yi_vl_tiny") + "/tokenizer.model", path("model/tokenizer.model"),
+                fs::copy_options::overwrite_existing);
+  EXPECT_THAT(
+      error_of([&] { Engine::create({.model_path = path("model"), .devices = "cpu@8MiB"}); }),
+      AllOf(HasSubstr("448"), HasSubstr("397")));
+}
+
+TEST_F(EngineTest, RefusesAPromptLongerThanTheContext) {
+  EngineOptions options = options_for("yi_vl_tiny", "cpu@8MiB");
+  options.context = 340;
+  const auto engine = Engine::create(options);
+  const GoldenCase golden = read_goldens("yi_vl_tiny").front();
+  EXPECT_THAT(error_of([&] { engine->generate(request_of(golden, 0)); }),
+              AllOf(HasSubstr("at most 339 tokens"), HasSubstr("349"), HasSubstr("--context")));
+}
+
+TEST_F(EngineTest, EndsAtTheContextWhenTheAnswerIsLonger) {
+  EngineOptions options = options_for("yi_vl_tiny", "cpu@8MiB");
+  options.context = 355;
+  const auto engine = Engine::create(options);
+  const std::vector<GoldenCase> cases = read_goldens("yi_vl_tiny");
+  for (const GoldenCase& golden : cases) {
+    if (golden.name != "picture_grey_png") continue;  // 349 rows, 16 tokens recorded
+    const Answer answer = engine->generate(request_of(golden, 0));
+    EXPECT_EQ(answer.finish_reason, FinishReason::kLength);
+    EXPECT_EQ(answer.token_ids.size(), 6U);
+  }
+}
+
+TEST_F(EngineTest, ATextModelTakesNoPictures) {
+  const auto engine = Engine::create(options_for("llama_tiny", "2xcpu@8MiB"));
+  Request request = request_of(read_goldens("llama_tiny").front(), 0);
+  request.messages.front().image_files = {golden_dir("pictures/rgb.png")};
+  EXPECT_THAT(error_of([&] { engine->generate(request); }), HasSubstr("takes no pictures"));
+}
+
+TEST_F(EngineTest, UsesAPlanFromAFileAndHoldsItAgainstTheDevices) {
+  EngineOptions options = options_for("yi_vl_tiny", "3xcpu@4MiB");
+  const std::string text = plan_to_text(plan_model(options));
+  write_file_atomic(path("plan.json"), text);
+  options.plan_file = path("plan.json");
+  const GoldenCase golden = read_goldens("yi_vl_tiny").front();
+  EXPECT_EQ(Engine::create(options)->generate(request_of(golden, 0)).token_ids,
+            golden.turns[0].token_ids);
+
+  options.devices = "cpu@8MiB";
+  EXPECT_THAT(error_of([&] { Engine::create(options); }), HasSubstr("plan.json"));
+  options = options_for("yi_vl_odd", "3xcpu@4MiB");
+  options.plan_file = path("plan.json");
+  EXPECT_THAT(error_of([&] { Engine::create(options); }), HasSubstr("plan.json"));
+  write_file_atomic(path("plan.json"), text.substr(0, text.size() / 2));
+  EXPECT_THAT(error_of([&] { Engine::create(options); }), HasSubstr("not valid JSON"));
+}
+
+TEST_F(EngineTest, HoldsTheCapOnHostMemory) {
+  EngineOptions options = options_for("yi_vl_tiny", "cpu@8MiB");
+  options.host_memory_bytes = 1000;
+  EXPECT_THAT(error_of([&] { Engine::create(options); }), HasSubstr("host memory"));
+}
+
+TEST_F(EngineTest, TheSameSeedGivesTheSameAnswer) {
+  const auto engine = Engine::create(options_for("yi_vl_tiny", "2xcpu@5MiB"));
+  Request request = request_of(read_goldens("yi_vl_tiny").front(), 0);
+  request.temperature = 1.5;
+  request.top_p = 0.9;
+  request.top_k = 40;
+  request.seed = 11;
+  const Answer first = engine->generate(request), again = engine->generate(request);
+  EXPECT_EQ(first.token_ids, again.token_ids);
+  request.seed = 12;
+  EXPECT_NE(engine->generate(request).token_ids, first.token_ids);
+}
+
+TEST_F(EngineTest, StreamsExactlyTheAnswer) {
+  const auto engine = Engine::create(options_for("yi_vl_tiny", "3xcpu@4MiB"));
+  for (const GoldenCase& golden : read_goldens("yi_vl_tiny")) {
+    std::string streamed;
+    const Answer answer = engine->generate(request_of(golden, 0), [&](std::string_view piece) {
+      streamed += piece;
+      return true;
+    });
+    EXPECT_EQ(streamed, answer.text);
+  }
+}
+
+TEST(PlanModel, YiVl34bFitsThreeCardsInBf16AndNotTwo) {
+  EngineOptions options{.model_path = golden_dir("configs/yi-vl-34b/config.json"),
+                        .devices = "3x24GiB"};
+  const Plan three = plan_model(options);
+  ASSERT_TRUE(three.fits);
+  EXPECT_FALSE(three.why_not);
+  EXPECT_GE(three.kv_room_tokens, 16000);
+  for (const PlanStage& stage : three.stages)
+    EXPECT_LE(stage.bytes.arena + stage.bytes.fixed, 700ULL << 20);
+
+  options.devices = "2x24GiB";
+  options.precision = "bf16";
+  const Plan two = plan_model(options);
+  EXPECT_FALSE(two.fits);
+  ASSERT_TRUE(two.why_not);
+  EXPECT_GT(two.why_not->missing_bytes, 18ULL << 30);
+  EXPECT_THAT(two.why_not->text, AllOf(HasSubstr("GiB more memory"), HasSubstr("int8")));
+}
+
+}  // namespace
+}  // namespace tessera
