@@ -1,4 +1,4 @@
-# Every library that Tessera is built on; scripts/install_dependencies.sh installs their packages.
+# Every library that Tessera is built on; scripts/common.sh lists their packages.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
