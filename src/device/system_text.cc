@@ -1,18 +1,17 @@
 #include "device/system_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <iterator>
 
 namespace tessera {
 
 std::optional<std::string> read_system_text(const std::string& path) {
-  constexpr size_t kMaxBytes = size_t{1} << 20;
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
-  std::string text(kMaxBytes, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text{std::istreambuf_iterator<char>(file), {}};
   if (file.bad()) return std::nullopt;
-  text.resize(static_cast<size_t>(file.gcount()));
   return text;
 }
 

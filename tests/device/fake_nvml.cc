@@ -41,6 +41,10 @@ int nvmlShutdown() {
   return 0;
 }
 
+int fake_nvml_initialised() {
+  return initialised;
+}  // for the test
+
 const char* nvmlErrorString(int status) {
   return status == 18 ? "Driver/library version mismatch" : "Some error";
 }

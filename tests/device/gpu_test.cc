@@ -1,5 +1,6 @@
 #include "device/gpu.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/error_of.h"
@@ -19,6 +20,16 @@ TEST(Gpu, AsksTheDriversLibrary) {
     EXPECT_EQ(gpus[1].free_bytes, uint64_t{79} << 30);
     EXPECT_EQ(gpus[1].driver_version, "580.65.06");
   }
+}
+
+TEST(Gpu, LeavesTheDriversLibraryShutDown) {
+  void* library = dlopen(TESSERA_NVML_TWO_GPUS, RTLD_NOW);  // stays loaded, keeps its count
+  ASSERT_NE(library, nullptr);
+  const auto initialised = reinterpret_cast<int (*)()>(dlsym(library, "fake_nvml_initialised"));
+  ASSERT_NE(initialised, nullptr);
+  EXPECT_EQ(find_gpus(TESSERA_NVML_TWO_GPUS).size(), 2U);
+  EXPECT_EQ(initialised(), 0);
+  dlclose(library);
 }
 
 TEST(Gpu, NoLibraryOrNoDriverMeansNone) {

@@ -121,12 +121,9 @@ TEST(DivideCpus, LeavesItToTheSchedulerWhereCoresDoNotSuffice) {
 
 TEST(ReadBandwidth, IsThatOfARealMachine) {
   WorkerPool pool(2);
-  // Caches reach a few TB/s, a sanitizer's build some hundred MB/s; twice in a row agrees roughly.
-  const double first = measure_read_bandwidth(pool, 64 * kMiB);
-  EXPECT_GT(first, 1e8);
-  EXPECT_LT(first, 1e13);
-  const double second = measure_read_bandwidth(pool, 64 * kMiB);
-  EXPECT_LT(std::max(first, second) / std::min(first, second), 5);
+  const double bytes_per_s = measure_read_bandwidth(pool, 16 * kMiB);
+  EXPECT_GT(bytes_per_s, 1e8);   // a sanitizer's build on a busy machine
+  EXPECT_LT(bytes_per_s, 1e13);  // caches reach a few TB/s
 }
 
 }  // namespace

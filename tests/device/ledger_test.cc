@@ -101,6 +101,7 @@ TEST(Ledger, AgreesWithANaiveBook) {
 TEST(Ledger, NeverExceedsItsBudgetUnderManyThreads) {
   Ledger ledger("cpu:0", 1000);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&ledger, owner = std::to_string(t)] {
       for (int i = 0; i < 2000; ++i) {

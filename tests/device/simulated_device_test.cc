@@ -191,10 +191,10 @@ TEST(SimulatedDevice, ClosedLoopDecodeRunsAtItsRate) {
       Event& event = *events[n % in_flight];  // still says when this one came back
       for (size_t s = 0; s < stages.size(); ++s) stages.forward(s, event);
       end_s = event.time_s();
-      const auto whole = static_cast<double>(n / in_flight + 1);
+      const size_t rounds = n / in_flight + 1, rest = n % in_flight;
       const double expected_s =
           std::max(round_s + static_cast<double>(n) * station_s,
-                   whole * round_s + static_cast<double>(n % in_flight) * station_s);
+                   static_cast<double>(rounds) * round_s + static_cast<double>(rest) * station_s);
       ASSERT_NEAR(end_s, expected_s, 1e-9 * expected_s) << instance << " turn " << n;
     }
     const double rate = std::min(static_cast<double>(in_flight) / round_s, 1 / station_s);
@@ -212,6 +212,7 @@ TEST(SimulatedDevice, ThreadsDoNotChangeItsClock) {
   constexpr int kChunks = 300;
   Stages stages(times);
   std::vector<std::unique_ptr<Event>> events;
+  events.reserve(kChunks);
   for (int chunk = 0; chunk < kChunks; ++chunk) events.push_back(stages.device().make_event());
   std::vector<std::unique_ptr<BoundedQueue<Event*>>> queues;
   for (size_t s = 0; s < stages.size(); ++s)

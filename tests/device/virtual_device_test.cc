@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "base/units.h"
 #include "device/device.h"
@@ -12,6 +14,7 @@ namespace tessera {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -53,6 +56,33 @@ TEST(VirtualDevice, AMachineWithoutThatMuchMemoryIsAnError) {
   EXPECT_THAT(line, AllOf(StartsWith("cpu:0: the host has no "), HasSubstr("larger than")));
   EXPECT_EQ(device->ledger().used_bytes(), 0U);  // booked first, and taken back
   EXPECT_THROW(device->allocate(UINT64_MAX, MemoryKind::kKv, "wraps"), Error);
+}
+
+std::vector<int> cpus_of_this_thread() {
+  cpu_set_t set;
+  sched_getaffinity(0, sizeof(set), &set);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  return cpus;
+}
+
+TEST(VirtualDevice, PinsItsStreamsBesideItsWorkers) {
+  const std::vector<int> all = cpus_of_this_thread();
+  if (all.size() < 2) GTEST_SKIP() << "needs two cores";
+  const auto stream_cpus = [](int threads, const std::vector<int>& cpus) {
+    const auto device = open_virtual_device({.name = "cpu:0", .threads = threads, .cpus = cpus});
+    const auto stream = device->open_stream("compute");
+    std::vector<int> found;
+    stream->run({}, Work([&found](WorkerPool&) { found = cpus_of_this_thread(); }));
+    stream->synchronize();
+    return found;
+  };
+  EXPECT_EQ(stream_cpus(1, {}), all);
+  EXPECT_THAT(stream_cpus(1, {all[1]}), ElementsAre(all[1]));
+  EXPECT_THAT(stream_cpus(2, {all[1], all[0]}), ElementsAre(all[1]));  // the worker is on the other
+  EXPECT_THAT(stream_cpus(1, {all[0], all[1]}), ElementsAre(all[0], all[1]));
+  EXPECT_THAT(stream_cpus(3, {all[0], all[1]}), ElementsAre(all[0], all[1]));  // none is left over
 }
 
 TEST(VirtualDevice, RefusesWhatNoDeviceIs) {
