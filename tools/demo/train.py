@@ -1,6 +1,6 @@
 """Trains the demo model. Seeded, and resumable at any checkpoint: batch n depends on n alone.
 
-    python tools/demo/train.py --work DIR --steps 5000
+    python tools/demo/train.py --work DIR
 
 DIR gets tokenizer.model, checkpoint.pt and train.log. Beside the answers, a linear head on the
 tower learns what stands at each patch (shape or digit, colour, centre of a shape): without that
@@ -23,9 +23,10 @@ from batches import AUX_CLASSES, IGNORE, Batch, make_batch, make_pictures, row_m
 from model import Config, YiVL, causal
 from pixels import MEAN, STD
 from prompt import OPENING
+from scenes import SHAPES
 from tokenizer import Tokenizer
 
-RATE, WARM_UP = 1.5e-3, 200
+RATE, WARM_UP = 1e-3, 200
 LOOK = 2  # times as many pictures in a batch while the tower learns alone: that is cheap
 
 
@@ -129,6 +130,24 @@ def accuracy(model: YiVL, opening: Tensor, batches: list[Batch]) -> dict[str, tu
     return table
 
 
+@torch.no_grad()
+def sight(model: YiVL, head: nn.Linear, batches: list[Batch]) -> str:
+    """Share of patches whose shape, digit and colour the head tells, among those that have one."""
+    right, of = torch.zeros(3), torch.zeros(3)
+    for batch in batches:
+        features = model.model.vision_tower(normalised(batch.pixels))
+        thing, colour, _ = (c.argmax(-1) for c in head(features).split(AUX_CLASSES, dim=-1))
+        true_thing, true_colour, _ = batch.aux.unbind(-1)
+        shape = (true_thing >= 2) & (true_thing < 2 + len(SHAPES))
+        digit = true_thing >= 2 + len(SHAPES)
+        same = thing == true_thing, thing == true_thing, colour == true_colour
+        for i, mask in enumerate((shape, digit, true_colour > 0)):
+            right[i] += same[i][mask].sum()
+            of[i] += mask.sum()
+    names = ("shape", "digit", "colour")
+    return ", ".join(f"{name} {100 * share:.1f}" for name, share in zip(names, right / of))
+
+
 def report(model: YiVL, opening: Tensor, batches: list[Batch]) -> str:
     table = sorted(accuracy(model, opening, batches).items())
     return ", ".join(f"{kind} {100 * right / of:.1f}" for kind, (right, of) in table)
@@ -201,6 +220,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
         if rank == 0 and (done % options.every == 0 or done == options.steps):
             state = dict(model=model.state_dict(), head=head.state_dict(), step=done)
             save(file, optimizer=optimizer.state_dict(), config=config.to_dict(), **state)
+            print(f"step {done} patches: {sight(model, head, unseen)}", file=log)
             if done > options.look:
                 print(f"step {done} unseen: {report(model, opening, unseen)}", file=log)
 
@@ -208,9 +228,9 @@ def train(rank: int, options: argparse.Namespace) -> None:
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--work", type=Path, required=True, help="folder of the run")
-    args.add_argument("--steps", type=int, default=5000)
-    args.add_argument("--decay", type=int, default=1500, help="how many of them, the last, decay")
-    args.add_argument("--look", type=int, default=1000, help="the first steps: the tower alone")
+    args.add_argument("--steps", type=int, default=9000)
+    args.add_argument("--decay", type=int, default=2500, help="how many of them, the last, decay")
+    args.add_argument("--look", type=int, default=4000, help="the first steps: the tower alone")
     args.add_argument("--rows", type=int, default=16, help="pictures in a batch")
     args.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     args.add_argument("--seed", type=int, default=1)
