@@ -77,6 +77,7 @@ TEST(Rope, NamesTheArgumentThatIsWrong) {
   const auto call = [&](int64_t heads, int64_t dim) {
     return error_of([&] {
       rope(cpu.stream(), view, cpu.view(positions, {3}), heads, dim, cpu.view(inv_freq, {4}));
+      cpu.wait();
     });
   };
   EXPECT_EQ(call(1, 8), "no error");

@@ -219,7 +219,10 @@ TEST(Patchify, NamesTheArgumentThatIsWrong) {
   Tensor out = cpu.view(y, {6, 12});
   const Tensor picture = cpu.view(pixels, {3, 4, 6});
   const auto call = [&](const Tensor& from, int64_t patch) {
-    return error_of([&] { patchify(cpu.stream(), from, patch, out); });
+    return error_of([&] {
+      patchify(cpu.stream(), from, patch, out);
+      cpu.wait();
+    });
   };
   EXPECT_EQ(call(picture, 2), "no error");
   EXPECT_EQ(call(picture, 4), "patchify: width: expected a multiple of 4, found 6");
