@@ -143,7 +143,7 @@ std::string legend(double y) {
   for (const Part& part : kParts) {
     out +=
         rect(x, y - 10, 12, 12, part.style) + text_at(x + 17, y, part.name, "quiet", "start", 12);
-    x += 36 + 7.2 * static_cast<double>(std::string_view(part.name).size());
+    x += 32 + 6.6 * static_cast<double>(std::string_view(part.name).size());
   }
   return out + rect(x, y - 10, 12, 12, "free") + text_at(x + 17, y, "free", "quiet", "start", 12);
 }
@@ -154,7 +154,7 @@ std::string plan_to_svg(const Plan& plan, std::string_view title) {
   std::vector<PlanStage> columns = plan.stages;
   columns.insert(columns.end(), plan.side_devices.begin(), plan.side_devices.end());
   const auto count = static_cast<double>(std::max<size_t>(columns.size(), 1));
-  const double width = std::max(2 * kMargin + count * kColumn + (count - 1) * kGap, 660.0);
+  const double width = std::max(2 * kMargin + count * kColumn + (count - 1) * kGap, 640.0);
   const double top = kTitle + 44;
   const double height = top + kBar + kTimes + kLegend;
 

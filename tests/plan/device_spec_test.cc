@@ -1,0 +1,74 @@
+#include "plan/device_spec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plan/hardware_catalogue.h"
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+using Kind = DeviceSpec::Kind;
+
+TEST(DeviceSpec, ReadsEveryForm) {
+  EXPECT_EQ(parse_devices("auto").front().kind, Kind::kAuto);
+  const auto cards = parse_devices("3xcuda:0@24GiB,cuda");
+  ASSERT_EQ(cards.size(), 4U);
+  EXPECT_EQ(cards[2].kind, Kind::kCuda);
+  EXPECT_EQ(cards[2].index, 0);
+  EXPECT_EQ(cards[2].memory_bytes, 24ULL << 30);
+  EXPECT_EQ(cards[3].index, -1);
+  const auto cpus = parse_devices("2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}");
+  ASSERT_EQ(cpus.size(), 2U);
+  EXPECT_EQ(cpus[1].threads, 1);
+  EXPECT_EQ(cpus[1].speed, 0.5);
+  EXPECT_EQ(cpus[1].link_bytes_per_s, 12e9);
+  const auto imagined = parse_devices("2xrtx3090,1xrtx3080,24GiB");
+  ASSERT_EQ(imagined.size(), 4U);
+  EXPECT_EQ(imagined[0].hardware, "rtx3090");
+  EXPECT_EQ(imagined[3].hardware, "24GiB");
+}
+
+TEST(DeviceSpec, PointsAtWhatIsWrong) {
+  for (const char* bad : {"",
+                          ",",
+                          "cpu,",
+                          "0xcpu",
+                          "65xcpu",
+                          "999999999999xcpu",
+                          "cpu@",
+                          "cpu@0",
+                          "cpu@-1GiB",
+                          "cpu@1G",
+                          "cpu:x",
+                          "cpu:64",
+                          "cuda:-1",
+                          "cpu{threads=0}",
+                          "cpu{speed=2}",
+                          "cpu{speed=nan}",
+                          "cpu{link=12}",
+                          "cpu{colour=red}",
+                          "cpu{threads=2",
+                          "cuda{threads=2}",
+                          "rtx3090:1",
+                          "64xcpu,cpu",
+                          "3x",
+                          "auto,cpu{"})
+    EXPECT_THAT(error_of([&] { parse_devices(bad); }), testing::StartsWith("--devices: ")) << bad;
+}
+
+TEST(Hardware, KnownCardsAndSizes) {
+  for (const Hardware& card : known_hardware()) {
+    DeviceSpec spec{.kind = Kind::kImagined, .hardware = std::string(card.name)};
+    EXPECT_EQ(imagined_device(spec, 0).budget_bytes, card.memory_bytes);
+    EXPECT_LT(imagined_device(spec, 0).read_bytes_per_s, card.read_bytes_per_s);
+  }
+  EXPECT_EQ(imagined_device(parse_devices("10GiB").front(), 1).budget_bytes, 10ULL << 30);
+  EXPECT_EQ(imagined_device(parse_devices("rtx3090@20GiB").front(), 1).budget_bytes, 20ULL << 30);
+  EXPECT_THAT(error_of([] { imagined_device(parse_devices("voodoo2").front(), 0); }),
+              testing::HasSubstr("rtx4090"));
+}
+
+}  // namespace
+}  // namespace tessera
