@@ -4,15 +4,15 @@
 # Asks for another picture and question with: scripts/demo.sh PICTURE QUESTION
 source "$(dirname "$0")/common.sh"
 
-picture=${1:-models/demo/pictures/sample_01.png}
-question=${2:-"How many shapes are there?"}
+picture=${1:-models/demo/pictures/08.png}
+question=${2:-"What color is the number?"}
 
 install "${PACKAGES[@]}"
 say "Building (build/release)"
 build release tessera
 
 say "Three devices, none of which can hold the model alone"
-run=(build/release/src/cli/tessera run --model-path models/demo --devices "$(cat models/demo/devices)"
+run=(build/release/src/cli/tessera run --model-path models/demo --devices 3xcpu@3MiB
      --temperature 0 --image-file "$picture" --question "$question")
 printf '%q ' "${run[@]}" >&2
 printf '\n\n' >&2
