@@ -67,30 +67,24 @@ int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& op
 
   // Dividing by the temperature keeps the order, so top_k is taken on the logits themselves.
   kept_.clear();
-  for (size_t i = 0; i < logits.size(); ++i) kept_.push_back({static_cast<int32_t>(i), logits[i]});
-  const auto k = static_cast<size_t>(std::max<int64_t>(options.top_k, 0));
-  if (k > 0 && k < kept_.size()) {
-    std::nth_element(kept_.begin(), kept_.begin() + static_cast<int64_t>(k - 1), kept_.end(),
-                     before);
-    const float last = kept_[k - 1].logit;
-    std::erase_if(kept_, [last](const TokenLogit& t) { return t.logit < last; });
-  }
+  for (const float logit : logits) kept_.push_back({static_cast<int32_t>(kept_.size()), logit});
+  keep_largest(options.top_k);
 
-  // Weights relative to the largest; their sum is the softmax's denominator.
+  // Weights relative to the largest: their sum is the softmax's denominator.
   const auto weight = [&](const TokenLogit& t) {
     return std::exp((double{t.logit} - double{top.logit}) / double{options.temperature});
   };
-  std::sort(kept_.begin(), kept_.end(), before);
   double sum = 0;
   for (const TokenLogit& t : kept_) sum += weight(t);
   if (options.top_p < 1) {
     const double reach = std::max(0.0F, options.top_p) * sum;
-    double reached = 0;
-    size_t count = 0;
-    do reached += weight(kept_[count++]);
-    while (count < kept_.size() && reached < reach);
+    size_t count = 0, sorted = 0;
+    sum = 0;
+    do {
+      if (count == sorted) sorted = sort_more(sorted);
+      sum += weight(kept_[count++]);
+    } while (count < kept_.size() && sum < reach);
     kept_.resize(count);
-    sum = reached;
   }
 
   // 53 random bits: a uniform double in [0, 1), the same on every machine.
@@ -99,7 +93,22 @@ int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& op
     left -= weight(t);
     if (left < 0) return t.token;
   }
-  return kept_.back().token;
+  return std::min_element(kept_.begin(), kept_.end(), before)->token;  // the sum was rounded up
+}
+
+void Sampler::keep_largest(int64_t count) {
+  if (count <= 0 || static_cast<uint64_t>(count) >= kept_.size()) return;
+  std::nth_element(kept_.begin(), kept_.begin() + (count - 1), kept_.end(), before);
+  const float last = kept_[static_cast<size_t>(count - 1)].logit;
+  std::erase_if(kept_, [last](const TokenLogit& t) { return t.logit < last; });
+  std::sort(kept_.begin(), kept_.end(), before);  // nth_element's order is the library's own
+}
+
+size_t Sampler::sort_more(size_t sorted) {
+  const size_t next = std::min(kept_.size(), std::max<size_t>(256, 8 * sorted));
+  std::partial_sort(kept_.begin() + static_cast<int64_t>(sorted),
+                    kept_.begin() + static_cast<int64_t>(next), kept_.end(), before);
+  return next;
 }
 
 }  // namespace tessera

@@ -40,6 +40,9 @@ class Sampler {
   int32_t sample(std::span<const float> logits, const SamplingOptions& options);
 
  private:
+  void keep_largest(int64_t count);  // of kept_, sorted, with those equal to the last; 0: all
+  size_t sort_more(size_t sorted);   // the next largest of kept_ behind `sorted`; returns the end
+
   std::mt19937_64 random_;
   std::vector<TokenLogit> kept_;  // kept from call to call for its memory
 };

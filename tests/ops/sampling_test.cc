@@ -98,6 +98,17 @@ TEST(Sampler, DrawsFromTheDistributionOfTheWarpers) {
   }
 }
 
+// So many tokens in the nucleus that it is sorted in several parts.
+TEST(Sampler, ALargeNucleusIsSortedAsFarAsNeeded) {
+  F logits(4000, 0);  // 3,000 of them hold a little more than 3/4 of the weight
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = i % 4 == 2 ? -0.01F : 0;
+  Sampler sampler(3);
+  for (int i = 0; i < 500; ++i) EXPECT_NE(sampler.sample(logits, {.top_p = 0.75F}) % 4, 2);
+  int low = 0;
+  for (int i = 0; i < 500; ++i) low += sampler.sample(logits, {.top_p = 0.85F}) % 4 == 2;
+  EXPECT_GT(low, 0);
+}
+
 TEST(Sampler, TopKKeepsWhatEqualsTheLast) {
   const auto got = shares(F{1, 1, 1, 0}, {.top_k = 2});
   EXPECT_EQ(got.size(), 3U);
