@@ -19,8 +19,8 @@ struct HostReport {
   };
   std::vector<Cache> caches;
   int numa_nodes = 0;
-  uint64_t memory_bytes = 0, available_bytes = 0;  ///< under the cgroup's limit
-  double read_bytes_per_s = 0;                     ///< measured, all allowed threads together
+  uint64_t memory_bytes = 0, available_bytes = 0;    ///< under the cgroup's limit
+  double read_bytes_per_s = 0;                       ///< measured, all allowed threads together
   double f32_flops_per_s = 0, bf16_flops_per_s = 0;  ///< measured, of matmuls with such weights
 };
 

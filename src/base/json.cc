@@ -63,9 +63,8 @@ class Guard {
 Json parse_json(std::string_view text, const std::string& where, int max_depth) {
   // nlohmann takes a NUL for the end of the document, and whatever follows would go unseen.
   if (const size_t nul = text.find('\0'); nul != text.npos)
-    throw Error({.where = where,
-                 .what = "not valid JSON",
-                 .found = fmt::format("a NUL at byte {}", nul)});
+    throw Error(
+        {.where = where, .what = "not valid JSON", .found = fmt::format("a NUL at byte {}", nul)});
   try {
     Guard guard(where, max_depth);
     return Json::parse(text.begin(), text.end(), std::ref(guard));

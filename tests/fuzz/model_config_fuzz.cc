@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (parse_family(config) == ModelConfig::Family::kYiVl) {
       vision_folder(config);
       const Json tower = parse_json(documents[1], "vit/config.json");
-      const VisionConfig vision =
-          parse_vision_config(JsonReader(tower, "vit/config.json"), config);
+      const VisionConfig vision = parse_vision_config(JsonReader(tower, "vit/config.json"), config);
       parse_projector_config(config, decoder, vision);
       const Json preprocessor = parse_json(documents[2], "preprocessor_config.json");
       parse_preprocess_config(JsonReader(preprocessor, "preprocessor_config.json"), config, vision);
