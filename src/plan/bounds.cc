@@ -80,7 +80,7 @@ PlanBound bound_plan(const PlanProblem& problem, const std::vector<DeviceClass>&
   } else {
     const Instance answer(problem, classes, profile, kv_blocks, Goal::kAnswer);
     const int64_t floor = peak_floor(answer);
-    const int64_t sum = RemainderBound(answer, kNever).sum(0, answer.layers);
+    const int64_t sum = RemainderBound(answer, kNever).total();
     bound.objective_s =
         floor >= kNever || sum >= kNever ? 0 : seconds_of(sum + answer.peak_weight * floor);
   }

@@ -170,6 +170,11 @@ int Instance::longest_run(size_t c, int64_t cap) const {
   int64_t room = 0;  // whatever it holds: an arena table need not grow with what is held
   for (const auto& [without_head, with_head] : costs.room)
     room = std::max({room, without_head, with_head});
+  return longest_run(c, cap, room);
+}
+
+int Instance::longest_run(size_t c, int64_t cap, int64_t room) const {
+  const ClassCosts& costs = classes[c];
   int longest = 0;
   size_t first = 0;
   for (size_t end = 1; end < costs.bytes.size(); ++end) {

@@ -69,6 +69,7 @@ struct Instance {
 
   /// No stage on a device of class `c` with a peak up to `cap` has more layers than this.
   int longest_run(size_t c, int64_t cap) const;
+  int longest_run(size_t c, int64_t cap, int64_t room) const;  ///< with that many bytes for layers
 
   /// The cheapest way to put `pending` on devices that are not in use; empty when there is none.
   struct Side {

@@ -8,7 +8,11 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kBeam = 64;
+// Labels kept a stage by the search that comes first. Wider where the exact search that follows is
+// dear: there each per mille nearer to the optimum saves it many labels.
+size_t beam_of(const Instance& instance) {
+  return instance.used.states() > 1024 ? 1024 : 64;
+}
 
 // Peaks of interest, cut into slices (floor, cap]. A plan whose largest peak is m costs at least
 // sum_bound(m) + weight * m, and sum_bound falls as m grows.
@@ -19,19 +23,19 @@ struct Slice {
 std::vector<Slice> slices_of(const Instance& instance, int64_t floor, int64_t cap,
                              int64_t value_below) {
   const auto bound = [&](const Slice& slice) {
-    const int64_t sum = RemainderBound(instance, slice.cap).sum(0, instance.layers);
+    const int64_t sum = RemainderBound(instance, slice.cap).total();
     return sum >= kNever ? kNever : sum + instance.peak_weight * slice.floor;
   };
   std::vector<Slice> slices = {{.floor = floor, .cap = cap}};
   if (instance.peak_weight != 0) {
     // Beyond this peak the weight alone costs more than the best known plan.
-    const int64_t least_sum = RemainderBound(instance, cap).sum(0, instance.layers);
+    const int64_t least_sum = RemainderBound(instance, cap).total();
     if (least_sum >= value_below) return {};
     slices[0].cap = std::min(cap, (value_below - least_sum) / instance.peak_weight);
-    // Where few devices differ one slice is quickest; else 2 % each.
+    // Where few devices differ one slice is quickest; else 5 % each.
     if (instance.used.states() > 64)
-      for (int64_t width = floor / 50; width > 0 && slices.back().floor + width < slices.back().cap;
-           width = slices.back().floor / 50) {
+      for (int64_t width = floor / 20; width > 0 && slices.back().floor + width < slices.back().cap;
+           width = slices.back().floor / 20) {
         const int64_t cut = slices.back().floor + width;
         slices.push_back({.floor = cut + 1, .cap = slices.back().cap});
         slices[slices.size() - 2].cap = cut;
@@ -48,8 +52,11 @@ std::vector<Slice> slices_of(const Instance& instance, int64_t floor, int64_t ca
 Minimum minimise(const Instance& instance, int64_t cap, int64_t value_below, bool any) {
   const int64_t floor = peak_floor(instance);
   if (floor > cap) return {};
-  SearchLimits limits = {
-      .cap = cap, .floor = floor, .value_below = value_below, .beam = kBeam, .any = any};
+  SearchLimits limits = {.cap = cap,
+                         .floor = floor,
+                         .value_below = value_below,
+                         .beam = beam_of(instance),
+                         .any = any};
   Minimum minimum;
   minimum.best = search_splits(FixedStages(instance), limits).best;
   if (minimum.best && any) return minimum;
@@ -84,7 +91,7 @@ std::optional<Split> minimise_peak(const Instance& instance) {
     return best;
   }
   ++low;
-  best = search_splits(FixedStages(instance), {.floor = low, .beam = kBeam}).best;
+  best = search_splits(FixedStages(instance), {.floor = low, .beam = beam_of(instance)}).best;
   if (!best) best = find_split(instance, kNever);
   if (!best) return std::nullopt;
   evaluate(instance, *best);

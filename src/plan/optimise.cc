@@ -4,6 +4,7 @@
 
 #include "plan/memory_model.h"
 #include "plan/minimise.h"
+#include "plan/plan_builder.h"
 #include "plan/reach_search.h"
 
 namespace tessera {
@@ -12,27 +13,33 @@ namespace {
 // Above this many (set, class) pairs the room is not searched for: each probe is a whole search.
 constexpr size_t kMaxPairsForRoom = 4096;
 
-// Whatever the plan: no more blocks than all the memory could hold without weights.
-int64_t block_limit(const PlanProblem& problem) {
-  uint64_t bytes = 0, bytes_per_block = 0;
-  for (const PlanDevice& device : problem.devices) bytes += device.budget_bytes;
-  for (const PlanUnit& layer : problem.layers)
-    bytes_per_block += layer.kv_bytes_per_token * static_cast<uint64_t>(kKvBlockTokens);
+// Whatever the plan: no more blocks than the memory beside the weights could hold in one piece.
+int64_t block_limit(const PlanProblem& problem, const Profile& profile) {
+  int64_t bytes = -static_cast<int64_t>(problem.head.costs.at(profile.head).weight_bytes);
+  int64_t bytes_per_block = 0;
+  for (const PlanDevice& device : problem.devices)
+    bytes += static_cast<int64_t>(device.budget_bytes);
+  for (size_t u = 0; u < problem.layers.size(); ++u) {
+    const PlanUnit& layer = problem.layers[u];
+    bytes -= static_cast<int64_t>(layer.costs.at(profile.layers[u]).weight_bytes);
+    bytes_per_block += static_cast<int64_t>(layer.kv_bytes_per_token) * kKvBlockTokens;
+  }
   // Without a KV cache any number fits; stop at a number that prints.
   const int64_t most = int64_t{1} << 32;
-  return bytes_per_block == 0 ? most
-                              : std::min(most, static_cast<int64_t>(bytes / bytes_per_block));
+  return bytes_per_block == 0 ? most : std::clamp<int64_t>(bytes / bytes_per_block, 0, most);
 }
 
-// The largest number in [low, high] for which `holds`; it holds for low, and up to a point.
-template <typename Holds>
-int64_t largest(int64_t low, int64_t high, const Holds& holds) {
+// The largest number in [low, high] that can be reached: probe(n) is the most that a plan found for
+// n reaches (at least n), or -1 when there is none; low is known to be reached.
+template <typename Probe>
+int64_t largest(int64_t low, int64_t high, const Probe& probe) {
   while (low < high) {
     const int64_t middle = low + (high - low + 1) / 2;
-    if (holds(middle)) {
-      low = middle;
-    } else {
+    const int64_t reached = probe(middle);
+    if (reached < 0) {
       high = middle - 1;
+    } else {
+      low = std::min(high, reached);
     }
   }
   return low;
@@ -49,8 +56,11 @@ class Optimiser {
   }
 
   int64_t most_blocks(int64_t known_to_fit) const {
-    return largest(known_to_fit, std::max(known_to_fit, block_limit(problem_)),
-                   [&](int64_t blocks) { return fits(blocks); });
+    return largest(known_to_fit, std::max(known_to_fit, block_limit(problem_, profile_)),
+                   [&](int64_t blocks) {
+                     const auto split = find_split(compile(blocks, Goal::kBottleneck), kNever);
+                     return split ? room_of(*split, blocks) : -1;
+                   });
   }
 
   std::optional<Optimum> latency(int64_t kv_blocks) const {
@@ -78,6 +88,13 @@ class Optimiser {
  private:
   Instance compile(int64_t kv_blocks, Goal goal) const {
     return {problem_, classes_, profile_, kv_blocks, goal};
+  }
+
+  // The most blocks that a split found for `blocks` has room for.
+  int64_t room_of(const Split& split, int64_t blocks) const {
+    return build_plan(problem_, classes_, profile_, split, blocks, Objective::kContext)
+               .kv_room_tokens /
+           kKvBlockTokens;
   }
 
   std::optional<Optimum> best(int64_t kv_blocks, Goal goal, int64_t cap) const {
@@ -116,7 +133,7 @@ class Optimiser {
     const int64_t most = largest(kv_blocks, most_blocks(kv_blocks), [&](int64_t blocks) {
       const Minimum found = minimise(compile(blocks, goal), cap, below, /*any=*/true);
       complete = complete && (found.best || found.complete);
-      return found.best.has_value();
+      return found.best ? room_of(*found.best, blocks) : -1;
     });
     if (most > kv_blocks) {
       const Minimum roomy = minimise(compile(most, goal), cap, below);

@@ -115,7 +115,7 @@ class Search {
   int64_t value(int64_t sum, int64_t peak) const { return sum + instance_.peak_weight * peak; }
 
   void push(Label label, uint32_t used, int placed) {
-    const int64_t rest = remainder_.sum(used, instance_.layers - placed);
+    const int64_t rest = remainder_.sum(used, instance_.layers - placed, keys_.pending(label.key));
     if (rest >= kNever) return;
     // Peaks below the floor are as good as the floor: some other stage will reach it.
     label.peak = instance_.peak_weight == 0 ? 0 : std::max(label.peak, limits_.floor);

@@ -167,12 +167,10 @@ int64_t loss_of(const PlanProblem& p, const Candidate& c) {
 
 int64_t most_blocks(const PlanProblem& p, const Candidate& c, int64_t low) {
   // Small problems: step by step, up to what the planner too calls no limit.
-  int64_t per_block = 0, memory = 0;
-  for (const PlanUnit& layer : p.layers)
-    per_block += 16 * static_cast<int64_t>(layer.kv_bytes_per_token);
-  for (const PlanDevice& d : p.devices) memory += static_cast<int64_t>(d.budget_bytes);
-  const int64_t limit = std::max(low, per_block == 0 ? int64_t{1} << 32 : memory / per_block);
-  if (fits(p, c, limit)) return limit;
+  const bool any_kv = std::any_of(p.layers.begin(), p.layers.end(), [](const PlanUnit& layer) {
+    return layer.kv_bytes_per_token > 0;
+  });
+  if (!any_kv) return std::max(low, int64_t{1} << 32);
   while (fits(p, c, low + 1)) ++low;
   return low;
 }

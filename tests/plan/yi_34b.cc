@@ -83,7 +83,7 @@ PlanProblem all_different(int layers, int devices) {
     return std::uniform_real_distribution<double>(low, high)(random);
   };
   std::vector<PlanDevice> list;
-  const double fair = layers / 0.9 / devices + 1.2;
+  const double fair = layers * 1.06 / 0.9 / devices + 1.3;
   for (int d = 0; d < devices; ++d)
     list.push_back(gpu(fmt::format("gpu:{}", d),
                        static_cast<uint64_t>(real(0.6, 1.4) * fair * 0x1p30), real(4e11, 1.6e12),
