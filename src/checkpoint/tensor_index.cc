@@ -59,13 +59,14 @@ FileTensors read_sharded(const std::string& dir, const std::string& index) {
     }
   };
   for (const auto& [file, count] : shards) {
-    if (!file_exists(dir + "/" + file))
+    const std::string path = fmt::format("{}/{}", dir, file);
+    if (!file_exists(path))
       throw Error({.where = index,
                    .what = "weight_map",
                    .expected = fmt::format("{}, which has {} of the tensors", file, count),
                    .found = "no such file",
                    .hint = "is the download complete?"});
-    FileTensors shard = read_weight_file(dir + "/" + file);
+    FileTensors shard = read_weight_file(path);
     take(shard.entries, out.entries, file);
     take(shard.unreadable, out.unreadable, file);
   }
