@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and passes every test:
-#   format, layers and clang-tidy; release build with all tests; the same tests under
+#   format and layers; release build with all tests; the same tests under
 #   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
 #   every fuzz target for a short while.
 # scripts/test.sh quick stops after the release tests.
@@ -19,9 +19,6 @@ say "Release: build and test"
 build release
 ctest --preset release
 [ -z "$quick" ] || exit 0
-
-say "clang-tidy"
-tools/tidy.sh build/release
 
 say "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
 build asan
