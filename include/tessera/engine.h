@@ -115,7 +115,9 @@ class Engine {
 };
 
 /// What `tessera plan` answers: the best split, before loading or buying. `options.devices` may
-/// name hardware that is not there; `options.model_path` may be a config.json alone.
+/// name hardware that is not there; `options.model_path` may be a config.json alone. With
+/// `options.plan_file`, nothing is searched: that plan is held against the devices and its
+/// certificate replayed by code that shares nothing with the search; Error says what does not hold.
 Plan plan_model(const EngineOptions& options);
 
 /// Token ids of a text, and back, by a checkpoint's tokenizer.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "plan/certificate_checker.h"
 #include "plan/hardware_catalogue.h"
 #include "plan/planner.h"
 #include "runtime/plan_problem.h"
@@ -95,6 +96,20 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
   return problem;
 }
 
+// The best plan; or the one in options.plan_file, once all that it says of itself holds.
+Plan plan_or_check(const PlanProblem& problem, const EngineOptions& options) {
+  if (options.plan_file.empty()) return make_plan(problem, options.objective);
+  Plan plan = read_plan_file(options.plan_file, problem);
+  const std::vector<std::string> violations = check_plan(problem, plan);
+  if (!violations.empty())
+    throw Error(
+        {.where = options.plan_file,
+         .what = "the plan is not what it says",
+         .found = violations.front(),
+         .hint = violations.size() == 1 ? "" : fmt::format("and {} more", violations.size() - 1)});
+  return plan;
+}
+
 }  // namespace
 
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
@@ -136,8 +151,8 @@ Plan plan_model(const EngineOptions& options) {
   std::vector<PlanDevice> devices;
   for (const DeviceSpec& spec : specs)
     devices.push_back(imagined_device(spec, static_cast<int>(devices.size())));
-  return make_plan(problem_for(model, options, devices, imagined_links(devices.size()), false),
-                   options.objective);
+  return plan_or_check(problem_for(model, options, devices, imagined_links(devices.size()), false),
+                       options);
 }
 
 }  // namespace tessera

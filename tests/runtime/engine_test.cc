@@ -174,5 +174,19 @@ TEST(PlanModel, YiVl34bFitsThreeCardsInBf16AndNotTwo) {
   EXPECT_THAT(two.why_not->text, AllOf(HasSubstr("GiB more memory"), HasSubstr("int8")));
 }
 
+TEST_F(EngineTest, ReplaysAPlansCertificate) {
+  EngineOptions options{.model_path = golden_dir("configs/yi-vl-34b/config.json"),
+                        .devices = "3x24GiB"};
+  const Plan plan = plan_model(options);
+  options.plan_file = path("plan.json");
+  write_file_atomic(options.plan_file, plan_to_text(plan));
+  EXPECT_EQ(plan_model(options), plan);
+
+  Plan boast = plan;
+  boast.certificate.value_ns /= 2;
+  write_file_atomic(options.plan_file, plan_to_text(boast));
+  EXPECT_THAT(error_of([&] { plan_model(options); }), HasSubstr("is not what it says"));
+}
+
 }  // namespace
 }  // namespace tessera
