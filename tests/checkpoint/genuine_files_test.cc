@@ -79,12 +79,13 @@ TEST(GenuineFiles, CutAnywhereAreRefused) {
   }
 }
 
+// Without checksums, so that changes reach the pickle's reader.
 TEST(GenuineFiles, WithOneByteChangedAreReadSafely) {
-  for (const char* name : {"module.bin", "no_checksums.bin", "every_type.safetensors"}) {
+  for (const char* name : {"no_checksums.bin", "every_type.safetensors"}) {
     std::string bytes = read_file(kData + "/" + name, 1 << 20);
     for (char& byte : bytes) {
       const char good = byte;
-      for (const int change : {1, 2, 4, 8, 16, 32, 64, 128, 255}) {
+      for (const int change : {1, 2, 8, 32, 128, 255}) {
         byte = static_cast<char>(good ^ change);
         expect_error_or_tensors_inside(name, bytes);
       }
