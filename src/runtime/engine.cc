@@ -1,5 +1,7 @@
 #include "tessera/engine.h"
 
+#include <fmt/format.h>
+
 #include "runtime/local_engine.h"
 #include "runtime/planning.h"
 
@@ -14,7 +16,13 @@ std::vector<int32_t> tokenize(const std::string& model_path, std::string_view te
 }
 
 std::string detokenize(const std::string& model_path, const std::vector<int32_t>& ids) {
-  return Tokenizer::open(model_path)->decode(ids);
+  const std::unique_ptr<Tokenizer> tokenizer = Tokenizer::open(model_path);
+  for (const int32_t id : ids)
+    if (id < 0 || id >= tokenizer->vocab_size())
+      throw Error({.where = "token id",
+                   .expected = fmt::format("0 to {}", tokenizer->vocab_size() - 1),
+                   .found = fmt::format("{}", id)});
+  return tokenizer->decode(ids);
 }
 
 }  // namespace tessera
