@@ -79,7 +79,9 @@ std::vector<int32_t> parse_ids(const std::string& option, const std::string& tex
   size_t begin = 0;
   while (begin <= text.size()) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    const auto id = whole<int32_t>(std::string_view(text).substr(begin, end - begin));
+    std::string_view item = std::string_view(text).substr(begin, end - begin);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    const auto id = whole<int32_t>(item);
     if (!id || *id < 0) refuse(option, "token ids with commas between, as in 1,2,3", text);
     ids.push_back(*id);
     begin = end + 1;

@@ -24,12 +24,13 @@ int execute(const PlanCommand& command) {
   if (plan.fits && !command.svg_file.empty())
     write_file_atomic(command.svg_file, plan_to_svg(plan, model_name(command.engine.model_path) +
                                                               " on " + command.engine.devices));
-  output.write(command.output.json ? plan_to_text(plan) + "\n" : plan_to_table(plan));
+  // One that does not fit has no table; the line below says why.
+  if (command.output.json || plan.fits)
+    output.write(command.output.json ? plan_to_text(plan) + "\n" : plan_to_table(plan));
   output.check();
   if (!plan.fits)
     throw Error({.where = command.engine.model_path,
-                 .what = "does not fit",
-                 .hint = plan.why_not ? plan.why_not->text : ""});
+                 .what = plan.why_not ? plan.why_not->text : "does not fit"});
   return output.intact() ? kDoneStatus : kFailedStatus;
 }
 

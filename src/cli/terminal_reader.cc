@@ -2,6 +2,7 @@
 #include <langinfo.h>
 
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <string_view>
 
@@ -48,10 +49,14 @@ class TerminalReader final : public LineReader {
         });
     ::el_set(edit, EL_EDITOR, "emacs");
     ::el_set(edit, EL_SIGNAL, 1);  // the terminal is put right when a signal ends or stops us
+    // While a line is edited, Ctrl-C is a key like others: it throws the line away. So must Ctrl-Z
+    // be, and sends the signal itself.
+    ::el_set(edit, EL_SETTY, "-d", "-isig", nullptr);
     ::el_set(edit, EL_ADDFN, "tessera-interrupt", "Throw the line away", &on_interrupt);
     ::el_set(edit, EL_BIND, "^C", "tessera-interrupt", nullptr);
+    ::el_set(edit, EL_ADDFN, "tessera-suspend", "Stop the program until `fg`", &on_suspend);
+    ::el_set(edit, EL_BIND, "^Z", "tessera-suspend", nullptr);
     ::el_set(edit, EL_BIND, "^R", "em-inc-search-prev", nullptr);
-    ::el_set(edit, EL_SETTY, "-d", "intr=", nullptr);  // while editing, Ctrl-C is a key
   }
 
   Line next() override {
@@ -83,6 +88,11 @@ class TerminalReader final : public LineReader {
     self->was_empty_ = line->lastchar == line->buffer;
     self->interrupted_ = true;
     return CC_EOF;
+  }
+
+  static unsigned char on_suspend(EditLine*, int) {
+    ::raise(SIGTSTP);
+    return CC_REFRESH;
   }
 
   std::unique_ptr<History, EndHistory> history_;

@@ -1,0 +1,226 @@
+#include "cli/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+using Strings = std::vector<std::string>;
+
+Command parse(const Strings& args) {
+  return parse_command_line(args);
+}
+
+template <typename T>
+T parse_as(const Strings& args) {
+  return std::get<T>(parse(args));
+}
+
+// The arguments of a `run` that is complete, and then these.
+Strings run_with(Strings more) {
+  more.insert(more.begin(), {"run", "--model-path", "M", "--question", "Q"});
+  return more;
+}
+
+std::string error_with(const Strings& more) {
+  return error_of([&] { parse(run_with(more)); });
+}
+
+TEST(Options, YisOwnCommandLineRuns) {
+  const auto run = parse_as<RunCommand>(
+      {"run", "--model-path", "path/to/yi-vl", "--image-file", "a.jpg", "--question", "What?",
+       "--temperature", "0.7", "--top_p", "0.9", "--num_beams", "1", "--conv-mode", "mm_default"});
+  EXPECT_EQ(run.engine.model_path, "path/to/yi-vl");
+  EXPECT_EQ(run.request.temperature, 0.7);
+  EXPECT_EQ(run.request.top_p, 0.9);
+  EXPECT_EQ(run.request.beams, 1);
+  EXPECT_EQ(run.request.conversation_mode, "mm_default");
+  ASSERT_EQ(run.request.messages.size(), 1U);
+  EXPECT_EQ(run.request.messages[0].role, Message::Role::kUser);
+  EXPECT_EQ(run.request.messages[0].text, "What?");
+  EXPECT_THAT(run.request.messages[0].image_files, ElementsAre("a.jpg"));
+}
+
+TEST(Options, DefaultsAreYis) {
+  const auto run = parse_as<RunCommand>(run_with({}));
+  EXPECT_EQ(run.request.temperature, 0.2);
+  EXPECT_EQ(run.request.top_p, std::nullopt);
+  EXPECT_EQ(run.request.top_k, std::nullopt);
+  EXPECT_EQ(run.request.seed, std::nullopt);
+  EXPECT_EQ(run.request.beams, 1);
+  EXPECT_EQ(run.request.max_new_tokens, 1024);
+  EXPECT_EQ(run.request.conversation_mode, "");
+  EXPECT_EQ(run.engine.devices, "auto");
+  EXPECT_EQ(run.engine.precision, "auto");
+  EXPECT_EQ(run.engine.context, 0);
+  EXPECT_EQ(run.engine.sequences, 1);
+  EXPECT_EQ(run.engine.host_memory_bytes, 512U << 20);
+  EXPECT_FALSE(run.output.json);
+  EXPECT_EQ(run.output.verbosity, Verbosity::kNormal);
+}
+
+TEST(Options, EveryOptionOfRunArrives) {
+  const auto run = parse_as<RunCommand>(run_with(
+      {"--devices", "2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}", "--context=2048",
+       "--precision=f32", "--plan=p.json", "--host-memory=64MiB", "--temperature=0", "--top_k=7",
+       "--seed=18446744073709551615", "--max_new_tokens=9", "--json", "--quiet",
+       "--image-file=one.png", "--image_file", "[a,b].png", "--image-file", "{}"}));
+  EXPECT_EQ(run.engine.devices, "2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}");
+  EXPECT_EQ(run.engine.context, 2048);
+  EXPECT_EQ(run.engine.precision, "f32");
+  EXPECT_EQ(run.engine.plan_file, "p.json");
+  EXPECT_EQ(run.engine.host_memory_bytes, 64U << 20);
+  EXPECT_EQ(run.request.temperature, 0);
+  EXPECT_EQ(run.request.top_k, 7);
+  EXPECT_EQ(run.request.seed, UINT64_MAX);
+  EXPECT_EQ(run.request.max_new_tokens, 9);
+  EXPECT_TRUE(run.output.json);
+  EXPECT_EQ(run.output.verbosity, Verbosity::kQuiet);
+  EXPECT_THAT(run.request.messages[0].image_files, ElementsAre("one.png", "[a,b].png", "{}"));
+}
+
+TEST(Options, QuestionsAreTakenLiterally) {
+  for (const char* question : {"-5 + 3?", "--what?", "{}", "[1,2]", "run", "%%", "  spaces ",
+                               "a\nb", "\"", "多少？", "/etc", "@x"}) {
+    const auto run = parse_as<RunCommand>({"run", "--model-path", "M", "--question", question});
+    EXPECT_EQ(run.request.messages[0].text, question);
+  }
+}
+
+TEST(Options, TheLastOfTwoCounts) {
+  const auto run =
+      parse_as<RunCommand>(run_with({"--seed", "1", "--seed", "2", "--json", "--json"}));
+  EXPECT_EQ(run.request.seed, 2U);
+  EXPECT_TRUE(run.output.json);
+}
+
+TEST(Options, BeamsImplyTemperatureZero) {
+  const auto run = parse_as<RunCommand>(run_with({"--num_beams", "3"}));
+  EXPECT_EQ(run.request.beams, 3);
+  EXPECT_EQ(run.engine.sequences, 3);
+  EXPECT_EQ(run.request.temperature, 0);
+  EXPECT_EQ(parse_as<RunCommand>(run_with({"--num_beams=2", "--temperature=0"})).request.beams, 2);
+  EXPECT_EQ(error_with({"--num_beams", "3", "--temperature", "0.2"}),
+            "--num-beams: beams are searched at temperature 0 (add --temperature 0)");
+}
+
+TEST(Options, WrongValuesAreNamed) {
+  EXPECT_EQ(error_with({"--temperature", "warm"}),
+            "--temperature: expected a number, found \"warm\"");
+  EXPECT_EQ(error_with({"--temperature", "-1"}), "--temperature: expected 0 to 100, found -1");
+  EXPECT_EQ(error_with({"--temperature", "nan"}), "--temperature: expected 0 to 100, found nan");
+  EXPECT_EQ(error_with({"--top-p", "0"}), "--top-p: expected above 0, at most 1, found 0");
+  EXPECT_EQ(error_with({"--top-p", "nan"}), "--top-p: expected above 0, at most 1, found nan");
+  EXPECT_THAT(error_with({"--top-k", "0"}), StartsWith("--top-k: expected a whole number from 1"));
+  EXPECT_THAT(error_with({"--max-new-tokens", "0"}), HasSubstr("a whole number from 1"));
+  EXPECT_THAT(error_with({"--max-new-tokens", "99999999999999999999"}),
+              HasSubstr("a whole number from 1"));
+  EXPECT_THAT(error_with({"--context", "1e3"}), HasSubstr("a whole number from 1"));
+  EXPECT_THAT(error_with({"--seed", "-1"}), HasSubstr("a whole number from 0"));
+  EXPECT_THAT(error_with({"--host-memory", "lots"}), HasSubstr("a size such as 512MiB"));
+  EXPECT_EQ(error_with({"--precision", "bf17"}),
+            "--precision: expected one of auto f32 bf16 int8 fp8 int6 int5 int4, found \"bf17\"");
+  EXPECT_EQ(error_with({"--num_beams", "1000"}),
+            "--num-beams: expected a whole number from 1 to 64, found \"1000\"");
+  EXPECT_EQ(error_with({"--quiet", "--verbose"}), "--quiet: contradicts --verbose");
+  for (const Strings& more : {Strings{"--temperature", "warm"}, Strings{"--top-k", "0"},
+                              Strings{"--nonsense"}, Strings{"stray"}, Strings{"-x"}})
+    EXPECT_THROW(parse(run_with(more)), UsageError);
+}
+
+TEST(Options, WhatIsMissingOrTooMuchIsNamed) {
+  EXPECT_THAT(error_of([] {
+                parse({"run", "--model-path", "M"});
+              }),
+              AllOf(StartsWith("tessera run: --question"), HasSubstr("--help explains")));
+  EXPECT_THAT(error_of([] { parse({"run", "--question", "Q"}); }), HasSubstr("--model-path"));
+  EXPECT_EQ(error_with({"stray"}),
+            "tessera run: unexpected argument \"stray\" (tessera run --help explains)");
+  EXPECT_EQ(error_with({"--modl-path", "M"}),
+            "--modl-path: no such option (did you mean --model-path?)");
+  for (const char* question : {"", " ", "\n\t"})
+    EXPECT_EQ(error_of([&] {
+                parse({"run", "--model-path", "M", "--question", question});
+              }),
+              "--question: empty question");
+  EXPECT_EQ(error_of([&] {
+              parse({"run", "--model-path=", "--question", "Q"});
+            }),
+            "--model-path: expected a path, found nothing");
+}
+
+TEST(Options, CommandsAreNamed) {
+  EXPECT_EQ(error_of([] { parse({}); }),
+            "tessera: expected a command (run, chat, plan, devices, tokenize), found none (tessera "
+            "--help explains)");
+  EXPECT_THAT(error_of([] { parse({"rn"}); }), HasSubstr("did you mean run?"));
+  EXPECT_THROW(parse({"--model-path", "M"}), UsageError);
+}
+
+TEST(Options, Plan) {
+  const auto plan =
+      parse_as<PlanCommand>({"plan", "--model_path", "M/config.json", "--devices", "3x24GiB",
+                             "--context", "4096", "--sequences", "8", "--precision", "int8",
+                             "--objective", "throughput", "--json", "--svg", "p.svg"});
+  EXPECT_EQ(plan.engine.model_path, "M/config.json");
+  EXPECT_EQ(plan.engine.devices, "3x24GiB");
+  EXPECT_EQ(plan.engine.sequences, 8);
+  EXPECT_EQ(plan.engine.objective, Objective::kThroughput);
+  EXPECT_EQ(plan.engine.precision, "int8");
+  EXPECT_EQ(plan.svg_file, "p.svg");
+  EXPECT_TRUE(plan.output.json);
+  EXPECT_EQ(error_of([] {
+              parse({"plan", "--model-path", "M", "--objective", "speed"});
+            }),
+            "--objective: expected latency, throughput or context, found \"speed\"");
+}
+
+TEST(Options, Chat) {
+  const auto chat = parse_as<ChatCommand>(
+      {"chat", "--model-path", "M", "--image-file", "a.png", "--verbose", "--num_beams", "2"});
+  EXPECT_THAT(chat.image_files, ElementsAre("a.png"));
+  EXPECT_TRUE(chat.request.messages.empty());
+  EXPECT_EQ(chat.engine.sequences, 2);
+  EXPECT_EQ(chat.output.verbosity, Verbosity::kVerbose);
+}
+
+TEST(Options, Tokenize) {
+  EXPECT_EQ(parse_as<TokenizeCommand>({"tokenize", "--model-path", "M", "run"}).text, "run");
+  EXPECT_EQ(parse_as<TokenizeCommand>({"tokenize", "--model-path", "M", ""}).text, "");
+  EXPECT_EQ(parse_as<TokenizeCommand>({"tokenize", "--model-path", "M", "--", "--ids"}).text,
+            "--ids");
+  EXPECT_THAT(parse_as<TokenizeCommand>({"tokenize", "--model-path", "M", "--ids", "1, 2,3"}).ids,
+              ElementsAre(1, 2, 3));
+  for (const char* ids : {"", "1,,2", "1,", "a", "-1", "1 2", "99999999999"})
+    EXPECT_THROW(parse({"tokenize", "--model-path", "M", "--ids", ids}), UsageError) << ids;
+  EXPECT_THAT(error_of([] { parse({"tokenize", "--model-path", "M"}); }), HasSubstr("neither"));
+  EXPECT_THAT(error_of([] {
+                parse({"tokenize", "--model-path", "M", "a", "--ids", "1"});
+              }),
+              HasSubstr("both"));
+}
+
+TEST(Options, HelpOfEveryCommandNamesItsOptions) {
+  EXPECT_THAT(parse_as<ShowText>({"--help"}).text,
+              AllOf(HasSubstr("tokenize"), HasSubstr("Examples:")));
+  EXPECT_THAT(parse_as<ShowText>({"--version"}).text, StartsWith("tessera "));
+  for (const char* command : {"run", "chat", "plan", "devices", "tokenize"}) {
+    const std::string help = parse_as<ShowText>({command, "--help"}).text;
+    EXPECT_THAT(help, AllOf(HasSubstr("--json"), HasSubstr("--quiet"), HasSubstr("Example")))
+        << command;
+  }
+  // Also behind options that are incomplete or wrong in what they ask.
+  EXPECT_NO_THROW(parse_as<ShowText>({"run", "--devices", "auto", "--help"}));
+  EXPECT_THAT(
+      parse_as<ShowText>({"run", "--help"}).text,
+      AllOf(HasSubstr("--max-new-tokens"), HasSubstr("--image-file"), HasSubstr("--question")));
+}
+
+}  // namespace
+}  // namespace tessera

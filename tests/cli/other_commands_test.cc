@@ -1,0 +1,130 @@
+// `plan`, `devices`, `tokenize`, --help and --version.
+
+#include <gmock/gmock.h>
+
+#include "tests/cli/programs.h"
+#include "tests/support/temp_folder.h"
+
+namespace tessera {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::string kYi34 = kGolden + "/configs/yi-vl-34b";
+
+TEST(Plan, AnswersBeforeAnythingIsThere) {
+  const Args args = {"plan", "--model-path", kYi34 + "/config.json", "--devices", "3x24GiB"};
+  const ProgramResult table = run_tessera(args);
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_EQ(table.err, "");
+  EXPECT_THAT(table.out, AllOf(HasSubstr("24"), HasSubstr("bf16")));
+
+  const ProgramResult json = run_tessera(with(args, {"--json"}));
+  EXPECT_EQ(json.status, 0) << json.err;
+  const Json plan = parse_json(json.out, "stdout");
+  EXPECT_TRUE(plan["fits"].get<bool>());
+  EXPECT_EQ(plan["stages"].size(), 3U);
+  for (const char* key : {"stages", "predicted", "bound", "certificate", "why_not"})
+    EXPECT_TRUE(plan.contains(key)) << key;
+}
+
+TEST(Plan, WhatDoesNotFitSaysWhy) {
+  const Args args = {"plan", "--model-path", kYi34, "--devices", "2x24GiB", "--precision", "bf16"};
+  EXPECT_THAT(failure_of(args, 1), AllOf(HasSubstr("does not fit"), HasSubstr("GiB")));
+
+  const ProgramResult json = run_tessera(with(args, {"--json"}));
+  EXPECT_EQ(json.status, 1);
+  EXPECT_THAT(json.err, StartsWith("tessera: error: "));
+  const Json plan = parse_json(json.out, "stdout");
+  EXPECT_FALSE(plan["fits"].get<bool>());
+  EXPECT_GT(plan["why_not"]["missing_gib"].get<double>(), 0);
+}
+
+TEST(Plan, DrawsAPicture) {
+  TempFolder folder;
+  const std::string file = folder.path("plan.svg");
+  const Args args = {"plan", "--model-path", kYi34, "--devices", "3x24GiB", "--svg", file};
+  EXPECT_EQ(run_tessera(args).status, 0);
+  EXPECT_THAT(read_file(file, 1 << 20), AllOf(HasSubstr("<svg"), HasSubstr("yi-vl-34b")));
+  EXPECT_THAT(failure_of(with(args, {"--svg", folder.path("none/plan.svg")}), 1),
+              HasSubstr("none/plan.svg"));
+}
+
+TEST(Plan, WrongInputs) {
+  EXPECT_THAT(failure_of({"plan", "--model-path", "/no/such", "--devices", "3x24GiB"}, 1),
+              HasSubstr("/no/such"));
+  EXPECT_THAT(failure_of({"plan", "--model-path", kYi34, "--devices", "3x24Gi"}, 2),
+              HasSubstr("24Gi"));
+  EXPECT_EQ(run_tessera({"plan", "--devices", "3x24GiB"}).status, 2);
+}
+
+TEST(Devices, AreMeasured) {
+  const ProgramResult table = run_tessera({"devices"});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("cpu"), HasSubstr("memory"), HasSubstr("GFLOP/s")));
+
+  const ProgramResult json = run_tessera({"devices", "--json"});
+  EXPECT_EQ(json.status, 0) << json.err;
+  const Json host = parse_json(json.out, "stdout")["host"];
+  EXPECT_GT(host["threads"].get<int>(), 0);
+  EXPECT_GT(host["memory_bytes"].get<uint64_t>(), host["available_bytes"].get<uint64_t>());
+  // Between a slow laptop under full load and a server that does not exist yet.
+  EXPECT_GT(host["read_bytes_per_s"].get<double>(), 1e8);
+  EXPECT_LT(host["read_bytes_per_s"].get<double>(), 1e13);
+  EXPECT_GT(host["f32_flops_per_s"].get<double>(), 1e7);
+}
+
+TEST(Tokenize, ThereAndBack) {
+  const Args args = {"tokenize", "--model-path", kTiny};
+  for (const char* text : {"What is the colour of a red car?", "请描述这张图像。", "a"}) {
+    const ProgramResult ids = run_tessera(with(args, {text, "--json"}));
+    EXPECT_EQ(ids.status, 0) << ids.err;
+    std::string list;
+    for (const Json& id : parse_json(ids.out, "stdout"))
+      list += (list.empty() ? "" : ",") + id.dump();
+    const ProgramResult back = run_tessera(with(args, {"--ids", list}));
+    EXPECT_EQ(back.out, std::string(text) + "\n");
+    const ProgramResult back_json = run_tessera(with(args, {"--ids", list, "--json"}));
+    EXPECT_EQ(parse_json(back_json.out, "stdout").get<std::string>(), text);
+  }
+}
+
+TEST(Tokenize, IdsAreTheOracles) {
+  const Json goldens = read_json_file(kTiny + "/golden/tokenizer.json", 1 << 20);
+  int compared = 0;
+  for (const Json& one : goldens["encode"]) {
+    const auto text = one["text"].get<std::string>();
+    if (text.empty() || text.find('\0') != text.npos || ++compared > 5) continue;
+    const ProgramResult got =
+        run_tessera({"tokenize", "--model-path", kTiny, "--json", "--", text});
+    EXPECT_EQ(parse_json(got.out, "stdout"), one["ids"]) << text;
+  }
+  EXPECT_GT(compared, 0);
+}
+
+TEST(Tokenize, WrongInputs) {
+  EXPECT_THAT(failure_of({"tokenize", "--model-path", "/no/such", "x"}, 1), HasSubstr("/no/such"));
+  EXPECT_THAT(failure_of({"tokenize", "--model-path", kTiny, "--ids", "1,999999"}, 1),
+              HasSubstr("999999"));
+  EXPECT_THAT(failure_of({"tokenize", "--model-path", kTiny}, 2), HasSubstr("--ids"));
+}
+
+TEST(Help, TeachesEveryCommand) {
+  const ProgramResult top = run_tessera({"--help"});
+  EXPECT_EQ(top.status, 0);
+  EXPECT_EQ(top.err, "");
+  EXPECT_THAT(lines_of(top.out),
+              testing::Each(testing::ResultOf([](const std::string& line) { return line.size(); },
+                                              testing::Le(100U))));
+  for (const char* command : {"run", "chat", "plan", "devices", "tokenize"}) {
+    EXPECT_THAT(top.out, HasSubstr(command));
+    EXPECT_EQ(run_tessera({command, "--help"}).status, 0);
+  }
+  EXPECT_THAT(run_tessera({"--version"}).out, testing::MatchesRegex("tessera [0-9.]+\n"));
+}
+
+}  // namespace
+}  // namespace tessera
