@@ -16,7 +16,7 @@ import sys
 def weak_symbols(nm: str, path: str) -> list[str]:
     listing = subprocess.run([nm, "--defined-only", "--demangle", path], check=True,
                              capture_output=True, text=True).stdout
-    return re.findall(r"^\S* [WVu] (.*)$", listing, re.MULTILINE)
+    return re.findall(r"^\S* [WVu] (?!DW\.ref)(.*)$", listing, re.MULTILINE)
 
 
 def main() -> None:
