@@ -100,7 +100,13 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
 Plan plan_or_check(const PlanProblem& problem, const EngineOptions& options) {
   if (options.plan_file.empty()) return make_plan(problem, options.objective);
   Plan plan = read_plan_file(options.plan_file, problem);
-  const std::vector<std::string> violations = check_plan(problem, plan);
+  std::vector<std::string> violations = check_plan(problem, plan);
+  // With many devices the checker says that it leaves the proof out: to be told, not a fault.
+  std::erase_if(violations, [&](const std::string& line) {
+    const bool left_out = line.find("not replayed") != line.npos;
+    if (left_out && options.log) options.log(LogLevel::kWarning, line);
+    return left_out;
+  });
   if (!violations.empty())
     throw Error(
         {.where = options.plan_file,
