@@ -29,5 +29,5 @@ build tsan
 ctest --preset tsan
 
 say "Fuzzing, ${FUZZ_SECONDS:=10} s a target"
-build fuzz
+build fuzz fuzzers
 tests/fuzz/run.sh build/fuzz "$FUZZ_SECONDS"

@@ -111,8 +111,6 @@ std::optional<Split> minimise_peak(const Instance& instance) {
 
 void evaluate(const Instance& instance, Split& split) {
   split.sum = split.peak = 0;
-  OffChain held_by_stages = 0;
-  for (const Split::Stage& stage : split.stages) held_by_stages |= stage.held;
   for (size_t s = 0; s < split.stages.size(); ++s) {
     const Split::Stage& stage = split.stages[s];
     const ClassCosts& costs = instance.classes[stage.device_class];
