@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "cli/output.h"
 
 namespace tessera {
@@ -19,8 +20,12 @@ std::string model_name(const std::string& path) {
 }  // namespace
 
 int execute(const PlanCommand& command) {
+  Console console(STDERR_FILENO, command.output.verbosity);
   Output output(STDOUT_FILENO);
-  const Plan plan = plan_model(command.engine);
+  EngineOptions options = command.engine;
+  options.log = console.log_sink();
+  const Plan plan = plan_model(options);
+  if (!options.plan_file.empty()) console.say(options.plan_file + ": all that it says holds");
   if (plan.fits && !command.svg_file.empty())
     write_file_atomic(command.svg_file, plan_to_svg(plan, model_name(command.engine.model_path) +
                                                               " on " + command.engine.devices));

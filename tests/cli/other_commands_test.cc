@@ -53,6 +53,22 @@ TEST(Plan, DrawsAPicture) {
               HasSubstr("none/plan.svg"));
 }
 
+TEST(Plan, IsCheckedByCodeOfItsOwn) {
+  TempFolder folder;
+  const Args args = {"plan", "--model-path", kYi34, "--devices", "3x24GiB"};
+  const std::string text = run_tessera(with(args, {"--json"})).out;
+  const std::string file = folder.write("plan.json", text);
+  const ProgramResult checked = run_tessera(with(args, {"--check", file, "--json"}));
+  EXPECT_EQ(checked.status, 0) << checked.err;
+  EXPECT_EQ(checked.out, text);
+  EXPECT_THAT(checked.err, HasSubstr("all that it says holds"));
+
+  Json tampered = parse_json(text, "plan");
+  tampered["certificate"]["optimum_ns"] = tampered["certificate"]["optimum_ns"].get<int64_t>() + 1;
+  const std::string other = folder.write("tampered.json", tampered.dump());
+  EXPECT_THAT(failure_of(with(args, {"--check", other}), 1), HasSubstr("tampered.json"));
+}
+
 TEST(Plan, WrongInputs) {
   EXPECT_THAT(failure_of({"plan", "--model-path", "/no/such", "--devices", "3x24GiB"}, 1),
               HasSubstr("/no/such"));

@@ -59,7 +59,7 @@ class TerminalProgram {
     return true;
   }
 
-  /// The exit status; -1 when it was killed, by us after a minute.
+  /// The exit status; 128 + N after signal N, as shells count. Killed by us after a minute.
   int finish() {
     const double deadline = now_s() + 60;
     while (read_some(0.1) && now_s() < deadline) {
@@ -68,7 +68,7 @@ class TerminalProgram {
     if (now_s() >= deadline) ::kill(pid_, SIGKILL);
     ::waitpid(pid_, &status, 0);
     pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
   const std::string& screen() const { return screen_; }

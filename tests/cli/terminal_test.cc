@@ -101,7 +101,7 @@ TEST(Terminal, CtrlCAtThePromptClearsTheLineAndTwiceLeaves) {
 }
 
 TEST(Terminal, CtrlCWhileLoadingEnds) {
-  TerminalProgram program(chat(kSlowDevices));
+  TerminalProgram program(chat(kThreeDevices));
   ::usleep(150'000);  // long enough to start, too short to have measured the devices
   program.type(kCtrlC);
   EXPECT_EQ(program.finish(), 130) << program.screen();
