@@ -49,7 +49,7 @@ Plan make_plan(const PlanProblem& problem, Objective objective) {
   validate_problem(problem);
   const std::vector<DeviceClass> classes = group_devices(problem);
   const bool forced = problem.precisions.size() == 1;
-  const Precision asked = forced ? problem.precisions.front() : problem.own;
+  const Precision asked = asked_precision(problem);
   const Profile profile = uniform_profile(problem, asked);
   const int64_t kv_blocks = kv_blocks_of(problem.workload);
 

@@ -133,6 +133,10 @@ Precision precision_of(const PlanUnit& unit, Precision wanted) {
   return found ? best : unit.costs.begin()->first;
 }
 
+Precision asked_precision(const PlanProblem& problem) {
+  return problem.precisions.size() == 1 ? problem.precisions.front() : problem.own;
+}
+
 int64_t kv_blocks_of(const Workload& workload) {
   return (workload.context + kKvBlockTokens - 1) / kKvBlockTokens * workload.sequences;
 }

@@ -101,6 +101,9 @@ void validate_problem(const PlanProblem& problem);
 /// unit has, else the lowest it has. Heads and vision towers are not stored as low as layers.
 Precision precision_of(const PlanUnit& unit, Precision wanted);
 
+/// What is asked of every unit: the precision that is forced, else the model's own.
+Precision asked_precision(const PlanProblem& problem);
+
 /// KV blocks (of kKvBlockTokens, per layer) that the workload asks for.
 int64_t kv_blocks_of(const Workload& workload);
 

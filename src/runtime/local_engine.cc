@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "device/host.h"
+#include "plan/plan_file.h"
 #include "plan/planner.h"
 #include "runtime/generation.h"
 #include "runtime/plan_problem.h"
@@ -80,8 +81,12 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
   PlanLinks links = describe_links(devices_, described);
   const PlanProblem problem =
       planning_problem(model_, options, std::move(described), std::move(links));
-  plan_ = options.plan_file.empty() ? make_plan(problem, options.objective)
-                                    : read_plan_file(options.plan_file, problem);
+  if (options.plan_file.empty()) {
+    plan_ = make_plan(problem, options.objective);
+  } else {
+    plan_ = read_plan_file(options.plan_file);
+    require_usable(plan_, problem, options.plan_file);
+  }
   if (!plan_.fits)
     throw Error({.where = options.model_path,
                  .what = plan_.why_not ? plan_.why_not->text : "does not fit"});

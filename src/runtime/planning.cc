@@ -7,6 +7,7 @@
 
 #include "plan/certificate_checker.h"
 #include "plan/hardware_catalogue.h"
+#include "plan/plan_file.h"
 #include "plan/planner.h"
 #include "runtime/plan_problem.h"
 #include "tessera/error.h"
@@ -96,10 +97,18 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
   return problem;
 }
 
-// The best plan; or the one in options.plan_file, once all that it says of itself holds.
-Plan plan_or_check(const PlanProblem& problem, const EngineOptions& options) {
-  if (options.plan_file.empty()) return make_plan(problem, options.objective);
-  Plan plan = read_plan_file(options.plan_file, problem);
+// On devices of this machine.
+PlanProblem problem_here(const ModelSpec& model, const EngineOptions& options,
+                         std::vector<PlanDevice> devices, PlanLinks links, bool to_run) {
+  PlanProblem problem = problem_for(model, options, std::move(devices), std::move(links), to_run);
+  // Virtual devices share the host's memory: what they hold stays inside their budgets.
+  problem.embedding_on_host_allowed = false;
+  return problem;
+}
+
+// The plan in options.plan_file, once all that it says of itself holds.
+Plan checked_plan(const PlanProblem& problem, const EngineOptions& options) {
+  Plan plan = read_plan_file(options.plan_file);
   std::vector<std::string> violations = check_plan(problem, plan);
   // With many devices the checker says that it leaves the proof out: to be told, not a fault.
   std::erase_if(violations, [&](const std::string& line) {
@@ -116,14 +125,27 @@ Plan plan_or_check(const PlanProblem& problem, const EngineOptions& options) {
   return plan;
 }
 
+Plan plan_for_this_machine(const ModelSpec& model, const EngineOptions& options,
+                           const std::vector<DeviceSpec>& specs) {
+  const DeviceSet set = open_devices(specs);
+  const std::vector<PlanDevice> described = describe_devices(set);
+  const PlanProblem problem =
+      problem_here(model, options, described, describe_links(set, described), false);
+  if (options.plan_file.empty()) return make_plan(problem, options.objective);
+
+  Plan plan = read_plan_file(options.plan_file);
+  require_usable(plan, problem, options.plan_file);
+  if (options.log)
+    options.log(LogLevel::kWarning,
+                "times and optimality not replayed: the rates of these devices are measured anew");
+  return plan;
+}
+
 }  // namespace
 
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links) {
-  PlanProblem problem = problem_for(model, options, std::move(devices), std::move(links), true);
-  // Virtual devices share the host's memory: what they hold stays inside their budgets.
-  problem.embedding_on_host_allowed = false;
-  return problem;
+  return problem_here(model, options, std::move(devices), std::move(links), true);
 }
 
 DType storage_dtype(const Plan& plan) {
@@ -143,12 +165,7 @@ Plan plan_model(const EngineOptions& options) {
   const auto imagined = [](const DeviceSpec& spec) {
     return spec.kind == DeviceSpec::Kind::kImagined;
   };
-  if (std::ranges::none_of(specs, imagined)) {
-    const DeviceSet set = open_devices(specs);
-    const std::vector<PlanDevice> described = describe_devices(set);
-    return make_plan(problem_for(model, options, described, describe_links(set, described), false),
-                     options.objective);
-  }
+  if (std::ranges::none_of(specs, imagined)) return plan_for_this_machine(model, options, specs);
   if (!std::ranges::all_of(specs, imagined))
     throw UsageError({.where = "--devices",
                       .what = options.devices,
@@ -157,8 +174,10 @@ Plan plan_model(const EngineOptions& options) {
   std::vector<PlanDevice> devices;
   for (const DeviceSpec& spec : specs)
     devices.push_back(imagined_device(spec, static_cast<int>(devices.size())));
-  return plan_or_check(problem_for(model, options, devices, imagined_links(devices.size()), false),
-                       options);
+  const PlanProblem problem =
+      problem_for(model, options, devices, imagined_links(devices.size()), false);
+  return options.plan_file.empty() ? make_plan(problem, options.objective)
+                                   : checked_plan(problem, options);
 }
 
 }  // namespace tessera

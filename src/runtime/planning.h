@@ -14,10 +14,6 @@ namespace tessera {
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links);
 
-/// A plan written by `tessera plan --json`, checked against the problem it is to be used for.
-/// Throws Error that names the first thing that does not hold.
-Plan read_plan_file(const std::string& path, const PlanProblem& problem);
-
 /// The plan's units on open devices.
 Placement place(const Plan& plan, const DeviceSet& devices);
 
