@@ -33,7 +33,7 @@ std::optional<double> parse_scaled(std::string_view text) {
   if (error != std::errc{} || !(value >= 0)) return std::nullopt;
   const std::string_view suffix(rest, static_cast<size_t>(end - rest));
   for (const Suffix& s : kSuffixes)
-    if (s.name == suffix) return value * s.factor;
+    if (s.name == suffix && std::isfinite(value * s.factor)) return value * s.factor;
   return std::nullopt;
 }
 

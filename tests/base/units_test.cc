@@ -14,7 +14,9 @@ TEST(Units, ParsesSizes) {
        {"", "GiB", "-1GiB", "1G", "1 GiB", "nan", "inf", "1e30", "99999999TiB", "0x10"})
     EXPECT_EQ(parse_bytes(bad), std::nullopt) << bad;
   EXPECT_EQ(parse_bandwidth("12GB/s"), 12e9);
-  EXPECT_EQ(parse_bandwidth("12GB"), std::nullopt);
+  for (const std::string& bad : {std::string("12GB"), std::string("infGB/s"), std::string("nan/s"),
+                                 std::string(300, '9') + "TB/s"})
+    EXPECT_EQ(parse_bandwidth(bad), std::nullopt) << bad;
 }
 
 TEST(Units, FormatsForPeople) {

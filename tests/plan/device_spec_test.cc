@@ -48,6 +48,7 @@ TEST(DeviceSpec, PointsAtWhatIsWrong) {
                           "cpu{speed=2}",
                           "cpu{speed=nan}",
                           "cpu{link=12}",
+                          "cpu{link=infGB/s}",
                           "cpu{colour=red}",
                           "cpu{threads=2",
                           "cuda{threads=2}",
