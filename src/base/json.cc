@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -11,62 +12,111 @@
 namespace tessera {
 namespace {
 
-// nlohmann's ordered object finds a key by walking its members, so n of them cost n^2 / 2 steps.
+// nlohmann's ordered object finds a key by walking its members, and its tree builder walks a list
+// after each object in it, so n of them cost n^2 / 2 steps.
 constexpr size_t kMaxMembers = 10'000;
 
 // Sees the document event by event, so that a hostile one is refused before it is built.
 class Guard {
  public:
-  Guard(const std::string& where, int max_depth) : where_(where), max_depth_(max_depth) {}
+  Guard(const std::string& where, int max_depth, std::span<const JsonTable> tables)
+      : where_(where), max_depth_(max_depth), tables_(tables) {}
 
+  // What it returns says whether nlohmann keeps the key or value in the tree.
   bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
     switch (event) {
       case Json::parse_event_t::object_start:
-        keys_.emplace_back();
-        [[fallthrough]];
       case Json::parse_event_t::array_start:
-        if (depth >= max_depth_)
-          throw Error({.where = where_,
-                       .what = "JSON nesting",
-                       .expected = fmt::format("at most {} levels", max_depth_),
-                       .found = "more"});
-        break;
+        enter(depth, event == Json::parse_event_t::object_start);
+        return true;
       case Json::parse_event_t::object_end:
-        keys_.pop_back();
-        break;
+      case Json::parse_event_t::array_end:
+        levels_.pop_back();
+        return keep(parsed);
       case Json::parse_event_t::key:
-        if (!keys_.back().insert(parsed.get<std::string>()).second)
-          throw Error({.where = where_,
-                       .what = parsed.get<std::string>().substr(0, 200),
-                       .expected = "each key once",
-                       .found = "it twice in one object"});
-        if (keys_.back().size() > kMaxMembers)
-          throw Error({.where = where_,
-                       .what = "JSON object",
-                       .expected = fmt::format("at most {} members", kMaxMembers),
-                       .found = "more"});
-        break;
-      default:
-        break;
+        return keep_key(parsed.get_ref<const std::string&>());
+      case Json::parse_event_t::value:
+        return keep(parsed);
     }
     return true;
   }
 
  private:
+  struct Level {
+    bool object = false;
+    const JsonTable* table = nullptr;
+    std::string key;             // the last one, in an object
+    std::set<std::string> keys;  // all of them, unless it is a table
+    size_t objects = 0;          // directly inside, in a list
+  };
+
+  [[noreturn]] void refuse(const std::string& what, const std::string& expected,
+                           const std::string& found) const {
+    throw Error({.where = where_, .what = what, .expected = expected, .found = found});
+  }
+
+  void enter(int depth, bool object) {
+    if (depth >= max_depth_)
+      refuse("JSON nesting", fmt::format("at most {} levels", max_depth_), "more");
+    if (!levels_.empty()) enter_from(levels_.back(), object);
+    const auto table =
+        std::find_if(tables_.begin(), tables_.end(),
+                     [&](const JsonTable& candidate) { return is_here(candidate.path); });
+    levels_.push_back({.object = object, .table = table == tables_.end() ? nullptr : &*table});
+  }
+
+  void enter_from(Level& outer, bool object) const {
+    if (outer.object && outer.table != nullptr)
+      // nlohmann tells no end of what hangs under a key that was dropped.
+      refuse(outer.table->path + "." + outer.key.substr(0, 200), "a value",
+             object ? "an object" : "a list");
+    if (!outer.object && object && outer.table == nullptr && ++outer.objects > kMaxMembers)
+      refuse("JSON list", fmt::format("at most {} objects", kMaxMembers), "more");
+  }
+
+  bool keep_key(const std::string& key) {
+    Level& level = levels_.back();
+    level.key = key;
+    if (level.table != nullptr) return false;
+    if (!level.keys.insert(key).second)
+      refuse(key.substr(0, 200), "each key once", "it twice in one object");
+    if (level.keys.size() > kMaxMembers)
+      refuse("JSON object", fmt::format("at most {} members", kMaxMembers), "more");
+    return true;
+  }
+
+  // A value, object or list that is complete.
+  bool keep(const Json& value) const {
+    if (levels_.empty() || levels_.back().table == nullptr) return true;
+    levels_.back().table->on_entry(levels_.back().key, value);
+    return levels_.back().object;  // in an object the key was dropped, and the value goes with it
+  }
+
+  // Whether the container that begins now stands at the end of this path of keys.
+  bool is_here(std::string_view path) const {
+    for (size_t i = 0; i < levels_.size(); ++i) {
+      const size_t end = std::min(path.find('.'), path.size());
+      if (!levels_[i].object || levels_[i].key != path.substr(0, end)) return false;
+      if (end == path.size()) return i + 1 == levels_.size();
+      path.remove_prefix(end + 1);
+    }
+    return false;
+  }
+
   const std::string& where_;
   const int max_depth_;
-  std::vector<std::set<std::string>> keys_;
+  const std::span<const JsonTable> tables_;
+  std::vector<Level> levels_;
 };
 
-}  // namespace
-
-Json parse_json(std::string_view text, const std::string& where, int max_depth) {
+Json parse(std::string_view text, const std::string& where, int max_depth,
+           std::span<const JsonTable> tables) {
   // nlohmann takes a NUL for the end of the document, and whatever follows would go unseen.
   if (const size_t nul = text.find('\0'); nul != text.npos)
     throw Error(
         {.where = where, .what = "not valid JSON", .found = fmt::format("a NUL at byte {}", nul)});
   try {
-    Guard guard(where, max_depth);
+    Guard guard(where, max_depth, tables);
     return Json::parse(text.begin(), text.end(), std::ref(guard));
   } catch (const Json::exception& e) {
     // nlohmann's message begins with "[json.exception.parse_error.101] parse error at ..."
@@ -77,6 +127,18 @@ Json parse_json(std::string_view text, const std::string& where, int max_depth) 
          .what = "not valid JSON",
          .found = message.substr(bracket == message.npos ? 0 : bracket + 2).substr(0, 200)});
   }
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where, int max_depth) {
+  return parse(text, where, max_depth, {});
+}
+
+Json parse_json(std::string_view text, const std::string& where,
+                std::span<const JsonTable> tables) {
+  constexpr int kMaxDepth = 64;
+  return parse(text, where, kMaxDepth, tables);
 }
 
 Json read_json_file(const std::string& path, uint64_t max_bytes) {

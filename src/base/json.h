@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,11 +14,24 @@ using Json = nlohmann::ordered_json;  ///< keeps the order in which keys were wr
 
 /// Parses one JSON document from a stranger. Throws Error that names `where` (a file, an option)
 /// when it is not JSON, nests deeper than `max_depth`, repeats a key in one object, or has an
-/// object of more than 10,000 members (a tree is for configurations, not for tables).
+/// object of more than 10,000 members or a list of more than 10,000 objects (a tree is for
+/// configurations, not for tables).
 Json parse_json(std::string_view text, const std::string& where, int max_depth = 64);
 
 /// read_file + parse_json.
 Json read_json_file(const std::string& path, uint64_t max_bytes);
+
+/// An object or a list inside a document that is data, not configuration: of any size, and read
+/// entry by entry instead of becoming part of the tree, where it stays empty.
+struct JsonTable {
+  std::string path;  ///< keys from the top, as "model.vocab"
+  /// Called for each entry in the order of the file. The key is empty in a list; the values of an
+  /// object are no objects or lists, and a key may come twice. Throws Error to refuse the document.
+  std::function<void(const std::string& key, const Json& value)> on_entry;
+};
+
+/// As above, with tables. Whether a table is there, and is an object or a list, the tree tells.
+Json parse_json(std::string_view text, const std::string& where, std::span<const JsonTable> tables);
 
 /// A JSON object that checks what it gives out. Every wrong or missing value is an Error that names
 /// the file, the key with its path ("vision_config.hidden_size"), what was expected and found.
@@ -44,6 +59,7 @@ class JsonReader {
   const Json& at(const std::string& key) const;
   const Json& json() const { return *json_; }
   const std::string& where() const { return where_; }
+  const std::string& path() const { return path_; }  ///< keys from the top; empty there
 
   /// An Error about this key, for checks that go beyond one value.
   [[noreturn]] void fail(const std::string& key, const std::string& expected,

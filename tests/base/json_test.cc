@@ -43,5 +43,46 @@ TEST(Json, RefusesHostileDocuments) {
   EXPECT_EQ(parse_json(R"([{"a":1},{"a":2}])", "x").size(), 2U);
 }
 
+TEST(Json, RefusesAListOfManyObjectsBeforeItGetsSlow) {
+  std::string many = "[";
+  for (int i = 0; i < 300'000; ++i) many += "{},";
+  EXPECT_EQ(error_of([&] { parse_json(many, "x"); }),
+            "x: JSON list: expected at most 10000 objects, found more");
+}
+
+TEST(Json, HandsOverTablesAndKeepsThemOutOfTheTree) {
+  std::string seen;
+  const auto note = [&](const std::string& key, const Json& value) {
+    seen += key + "=" + value.dump() + " ";
+  };
+  const std::vector<JsonTable> tables = {{"a.t", note}, {"a.l", note}};
+  const std::string text =
+      R"({"a.t": {"not": "it"}, "t": [1], "a": {"l": ["x", ["y", 2], {"z": {}}], "k": {"t": 1},
+          "t": {"p": 1, "q": null, "p": "s"}, "n": [{"t": {"u": 3}}]}, "b": {"t": {"v": 4}}})";
+  const Json tree = parse_json(text, "c.json", tables);
+  EXPECT_EQ(seen, R"(="x" =["y",2] ={"z":{}} p=1 q=null p="s" )");
+  EXPECT_EQ(tree, parse_json(R"({"a.t": {"not": "it"}, "t": [1], "a": {"l": [], "k": {"t": 1},
+          "t": {}, "n": [{"t": {"u": 3}}]}, "b": {"t": {"v": 4}}})",
+                             "c.json"));
+}
+
+TEST(Json, ATableIsAsLargeAsItLikesButFlat) {
+  std::string many = R"({"t": {)";
+  for (int i = 0; i < 300'000; ++i) many += '"' + std::to_string(i) + "\":0,";
+  many += R"("last": 1}})";
+  size_t entries = 0;
+  const std::vector<JsonTable> tables = {
+      {"t", [&](const std::string&, const Json&) { ++entries; }}};
+  parse_json(many, "x", tables);
+  EXPECT_EQ(entries, 300'001U);
+  EXPECT_EQ(error_of([&] { parse_json(R"({"t": {"p": {"q": 1}}})", "x", tables); }),
+            "x: t.p: expected a value, found an object");
+  EXPECT_EQ(error_of([&] { parse_json(R"({"t": {"p": [1]}})", "x", tables); }),
+            "x: t.p: expected a value, found a list");
+  const std::vector<JsonTable> strict = {
+      {"t", [](const std::string& key, const Json&) { throw Error({.where = "w", .what = key}); }}};
+  EXPECT_EQ(error_of([&] { parse_json(R"({"t": {"p": 1}})", "x", strict); }), "w: p");
+}
+
 }  // namespace
 }  // namespace tessera
