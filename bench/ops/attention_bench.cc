@@ -40,22 +40,24 @@ void paged_attention(benchmark::State& state) {
   const auto context_tokens = static_cast<double>(rows * (2 * context - rows + 1) / 2);
   state.SetLabel(std::string(isa_name(isa)) + " " + std::string(dtype_name(dtype)));
   add_rates(state, 4 * context_tokens * static_cast<double>(heads * dim),
-            static_cast<double>(bytes));
+            static_cast<double>(bytes), dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16);
 }
 
-constexpr int64_t kAvx2 = static_cast<int64_t>(Isa::kAvx2);
-constexpr int64_t kAvx512 = static_cast<int64_t>(Isa::kAvx512);
+const std::vector<int64_t> kIsas = {static_cast<int64_t>(Isa::kAvx2),
+                                    static_cast<int64_t>(Isa::kAvx512),
+                                    static_cast<int64_t>(best_isa())};
 
 BENCHMARK(paged_attention)
     ->ArgNames({"isa", "bf16", "rows", "context"})
-    ->ArgsProduct({{kAvx2, kAvx512}, {0, 1}, {1}, {4096}})
-    ->ArgsProduct({{kAvx2, kAvx512}, {0, 1}, {1100}, {1100}})
+    ->ArgsProduct({kIsas, {0, 1}, {1}, {4096}})
+    ->ArgsProduct({kIsas, {0, 1}, {1100}, {1100}})
     ->Unit(benchmark::kMillisecond);
 
 // The vision tower of Yi-VL at 448 pixels, two of its 16 heads.
 void full_attention(benchmark::State& state) {
   const auto isa = static_cast<Isa>(state.range(0));
   if (isa > best_isa()) return state.SkipWithError("not on this machine");
+  const DType dtype = state.range(1) != 0 ? DType::kBF16 : DType::kF32;
   const int64_t tokens = 1025, heads = 2, width = heads * 80;
   std::vector<float> qkv(static_cast<size_t>(tokens * 3 * width)), out(qkv.size() / 3);
   std::mt19937 random(1);
@@ -63,14 +65,23 @@ void full_attention(benchmark::State& state) {
   for (float& x : qkv) x = normal(random);
   const Tensor all(qkv.data(), nullptr, DType::kF32, {tokens, 3 * width});
   const Tensor to(out.data(), nullptr, DType::kF32, {tokens, width});
+  const int64_t blocks = (tokens + kBlockTokens - 1) / kBlockTokens;
+  std::vector<std::byte> memory(KvPages::bytes(dtype, blocks, heads, 80));
+  const KvPages pages = {memory.data(), nullptr, dtype, blocks, heads, 80};
+  std::vector<int32_t> ids(static_cast<size_t>(blocks));
   WorkerPool pool(1);
   for (auto _ : state)
     full_attention_cpu(pool, isa, all.slice_cols(0, width), all.slice_cols(width, width),
-                       all.slice_cols(2 * width, width), heads, 0.1118F, to);
-  state.SetLabel(std::string(isa_name(isa)));
-  add_rates(state, 4 * static_cast<double>(tokens * tokens * width), 0);
+                       all.slice_cols(2 * width, width), pages,
+                       {ids.data(), nullptr, DType::kI32, {blocks}}, 0.1118F, to);
+  state.SetLabel(std::string(isa_name(isa)) + " " + std::string(dtype_name(dtype)));
+  add_rates(state, 4 * static_cast<double>(tokens * tokens * width), 0,
+            dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16);
 }
-BENCHMARK(full_attention)->Arg(kAvx2)->Arg(kAvx512)->Unit(benchmark::kMillisecond);
+BENCHMARK(full_attention)
+    ->ArgNames({"isa", "bf16"})
+    ->ArgsProduct({kIsas, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include "bench/ops/limits.h"
 #include "ops/convert.h"
 #include "ops/cpu.h"
+#include "ops/matmul.h"
 
 namespace tessera {
 namespace {
@@ -29,56 +30,71 @@ std::vector<float> normal(int64_t count) {
   return numbers;
 }
 
-// Arguments: instruction set, bf16 weights, rows, in, out.
+// Arguments: instruction set, weights' precision, rows, in, out. One thread.
 void matmul(benchmark::State& state) {
   const auto isa = static_cast<Isa>(state.range(0));
   if (isa > best_isa()) return state.SkipWithError("not on this machine");
-  const DType dtype = state.range(1) != 0 ? DType::kBF16 : DType::kF32;
+  const auto precision = static_cast<Precision>(state.range(1));
   const int64_t rows = state.range(2), in = state.range(3), out = state.range(4);
-  const uint64_t bytes = PackedMatrix::bytes(dtype, out, in);
-  const Memory memory = allocate(bytes);
-  const PackedMatrix w = {memory.get(), nullptr, dtype, out, in};
+  PackedMatrix w = {.precision = precision, .out = out, .in = in};
+  const Memory memory = allocate(w.bytes());
+  w.data = memory.get();
   auto x = normal(rows * in);
-  const auto row = normal(in);
-  for (int64_t o = 0; o < out; ++o) pack_rows(w, o, 1, row.data(), DType::kF32);
+  const auto row = normal(16 * in);
+  for (int64_t o = 0; o < out; o += 16)
+    pack_rows(w, o, std::min<int64_t>(16, out - o), row.data(), DType::kF32);
   std::vector<float> y(static_cast<size_t>(rows * out));
   WorkerPool pool(1);
   const Tensor from(x.data(), nullptr, DType::kF32, {rows, in});
   const Tensor to(y.data(), nullptr, DType::kF32, {rows, out});
-  for (auto _ : state) matmul_cpu(pool, isa, from, w, Tensor(), false, to);
-  state.SetLabel(std::string(isa_name(isa)) + " " + std::string(dtype_name(dtype)));
-  add_rates(state, 2 * static_cast<double>(rows * in * out), static_cast<double>(bytes));
+  const auto prepared_rows = static_cast<uint64_t>(rows * w.groups());
+  const Memory values = allocate(prepared_rows * static_cast<uint64_t>(w.format().group) * 4);
+  const Memory scales = allocate(prepared_rows * 4), sums = allocate(prepared_rows * 4);
+  const PreparedRows prepared = {values.get(), static_cast<float*>(scales.get()),
+                                 static_cast<int32_t*>(sums.get())};
+  for (auto _ : state) matmul_cpu(pool, isa, from, prepared, w, Tensor(), false, to);
+  state.SetLabel(std::string(isa_name(isa)) + " " + std::string(precision_name(precision)));
+  add_rates(state, 2 * static_cast<double>(rows * in * out), static_cast<double>(w.bytes()),
+            precision);
 }
 
-constexpr int64_t kAvx2 = static_cast<int64_t>(Isa::kAvx2);
-constexpr int64_t kAvx512 = static_cast<int64_t>(Isa::kAvx512);
+constexpr auto index = [](auto value) { return static_cast<int64_t>(value); };
+const std::vector<int64_t> kBest = {index(best_isa())};
+const std::vector<int64_t> kEach = {index(Precision::kF32),  index(Precision::kBF16),
+                                    index(Precision::kInt8), index(Precision::kInt6),
+                                    index(Precision::kInt5), index(Precision::kInt4)};
+const std::vector<int64_t> kLower = {index(Isa::kAvx2), index(Isa::kAvx512)};
 
 // Prefill: many rows. Decode and small batches: weights far larger than the caches.
 BENCHMARK(matmul)
-    ->ArgNames({"isa", "bf16", "rows", "in", "out"})
-    ->ArgsProduct({{kAvx2, kAvx512}, {0, 1}, {256}, {4096}, {4096}})
-    ->ArgsProduct({{kAvx2, kAvx512}, {0, 1}, {1, 2, 4, 8, 16}, {4096}, {16384}})
-    ->Args({kAvx512, 1, 256, 11008, 4096})
-    ->Args({kAvx512, 1, 1025, 1280, 5120})
-    ->Args({kAvx512, 1, 48, 112, 336})
+    ->ArgNames({"isa", "precision", "rows", "in", "out"})
+    ->ArgsProduct({kBest, kEach, {256}, {4096}, {4096}})
+    ->ArgsProduct({kBest, kEach, {256}, {11008}, {4096}})
+    ->ArgsProduct({kBest, kEach, {1, 2, 4, 8, 16}, {4096}, {16384}})
+    ->ArgsProduct({kLower, kEach, {256}, {4096}, {4096}})
+    ->ArgsProduct({kLower, kEach, {1}, {4096}, {16384}})
+    ->Args({index(best_isa()), index(Precision::kBF16), 1025, 1280, 5120})
+    ->Args({index(best_isa()), index(Precision::kBF16), 48, 112, 336})
     ->Unit(benchmark::kMillisecond);
 
-// Arguments: source and target, both f32 = 0 or bf16 = 1. GB/s of input.
+// Arguments: source (f32 = 0, bf16 = 1) and target. GB/s of input, one thread.
 void pack(benchmark::State& state) {
   const DType from = state.range(0) != 0 ? DType::kBF16 : DType::kF32;
-  const DType to = state.range(1) != 0 ? DType::kBF16 : DType::kF32;
-  const int64_t in = 4096, out = 2048;
-  const uint64_t bytes = PackedMatrix::bytes(to, out, in);
-  const Memory memory = allocate(bytes);
-  const PackedMatrix w = {memory.get(), nullptr, to, out, in};
-  const auto values = normal(out * in);
-  std::vector<std::byte> source(static_cast<size_t>(out * in * dtype_bytes(from)));
-  convert(values.data(), DType::kF32, source.data(), from, out * in);
-  for (auto _ : state) pack_rows(w, 0, out, source.data(), from);
-  state.SetLabel(std::string(dtype_name(from)) + " to " + std::string(dtype_name(to)));
-  add_rates(state, 0, static_cast<double>(source.size()));
+  const auto to = static_cast<Precision>(state.range(1));
+  PackedMatrix w = {.precision = to, .out = 2048, .in = 4096};
+  const Memory memory = allocate(w.bytes());
+  w.data = memory.get();
+  const auto values = normal(w.out * w.in);
+  std::vector<std::byte> source(static_cast<size_t>(w.out * w.in * dtype_bytes(from)));
+  convert(values.data(), DType::kF32, source.data(), from, w.out * w.in);
+  for (auto _ : state) pack_rows(w, 0, w.out, source.data(), from);
+  state.SetLabel(std::string(dtype_name(from)) + " to " + std::string(precision_name(to)));
+  add_rates(state, 0, static_cast<double>(source.size()), to);
 }
-BENCHMARK(pack)->ArgNames({"from", "to"})->Args({0, 0})->Args({0, 1})->Args({1, 1});
+BENCHMARK(pack)
+    ->ArgNames({"from", "to"})
+    ->ArgsProduct({{0, 1}, kEach})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tessera

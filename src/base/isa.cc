@@ -8,7 +8,8 @@
 namespace tessera {
 namespace {
 
-constexpr std::array<Isa, 3> kAll = {Isa::kPlain, Isa::kAvx2, Isa::kAvx512};
+constexpr std::array kAll = {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni,
+                             Isa::kAvx512Bf16};
 
 }  // namespace
 
@@ -18,7 +19,8 @@ Isa best_isa() {
   for (const bool has : {__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"),
                          __builtin_cpu_supports("avx512dq"), __builtin_cpu_supports("avx512vl")})
     if (!has) return Isa::kAvx2;
-  return Isa::kAvx512;
+  if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
+  return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512Vnni;
 #else
   return Isa::kPlain;
 #endif
@@ -32,6 +34,10 @@ std::string_view isa_name(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512_vnni";
+    case Isa::kAvx512Bf16:
+      return "avx512_bf16";
   }
   return "?";
 }
@@ -47,7 +53,7 @@ Isa parse_isa(std::string_view text, std::string_view where) {
          .found = std::string(text)});
   }
   throw UsageError({.where = std::string(where),
-                    .expected = "auto, plain, avx2 or avx512",
+                    .expected = "auto, plain, avx2, avx512, avx512_vnni or avx512_bf16",
                     .found = std::string(text)});
 }
 

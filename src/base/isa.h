@@ -11,12 +11,14 @@ enum class Isa : uint8_t {
   kPlain,   ///< what the compiler's baseline has
   kAvx2,    ///< AVX2 and FMA
   kAvx512,  ///< AVX-512 F, BW, DQ and VL
+  kAvx512Vnni,  ///< and VNNI: dot products of bytes
+  kAvx512Bf16,  ///< and BF16: dot products of bf16
 };
 
 /// The widest that this processor and operating system have.
 Isa best_isa();
 
-std::string_view isa_name(Isa isa);  ///< "plain", "avx2", "avx512"
+std::string_view isa_name(Isa isa);  ///< "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16"
 
 /// The inverse of isa_name; "auto" gives best_isa(). Throws UsageError that names `where` for
 /// another text, and for instructions that this machine does not have.

@@ -91,10 +91,9 @@ void decoder_layer(Stream& stream, Arena& arena, const DecoderConfig& config,
   {
     const Arena::Scope scope(arena);
     Tensor qkv = arena.take(DType::kF32, {n, q_cols + 2 * kv_cols});
-    Tensor attended = arena.take(DType::kF32, {n, q_cols});
 
     rms_norm(stream, hidden, layer.input_norm, eps, normed);
-    matmul(stream, normed, layer.qkv, {}, qkv);
+    matmul(stream, arena, normed, layer.qkv, {}, qkv);
     Tensor q = qkv.slice_cols(0, q_cols);
     Tensor k = qkv.slice_cols(q_cols, kv_cols);
     const Tensor v = qkv.slice_cols(q_cols + kv_cols, kv_cols);
@@ -102,18 +101,18 @@ void decoder_layer(Stream& stream, Arena& arena, const DecoderConfig& config,
     rope(stream, k, rows.positions, config.kv_heads, config.head_dim, rope_frequencies);
     kv_append(stream, k, v, rows, pages);
     const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim)));
-    paged_attention(stream, q, pages, rows, config.heads, scale, attended);
-    matmul(stream, attended, layer.out, {.add_to_out = true}, hidden);
+    paged_attention(stream, q, pages, rows, config.heads, scale, q);
+    matmul(stream, arena, q, layer.out, {.add_to_out = true}, hidden);
   }
   {
     const Arena::Scope scope(arena);
     Tensor gate_up = arena.take(DType::kF32, {n, 2 * config.intermediate});
-    Tensor activated = arena.take(DType::kF32, {n, config.intermediate});
+    Tensor activated = gate_up.slice_cols(0, config.intermediate);  // over the gates
 
     rms_norm(stream, hidden, layer.attention_norm, eps, normed);
-    matmul(stream, normed, layer.gate_up, {}, gate_up);
+    matmul(stream, arena, normed, layer.gate_up, {}, gate_up);
     swiglu(stream, gate_up, activated);
-    matmul(stream, activated, layer.down, {.add_to_out = true}, hidden);
+    matmul(stream, arena, activated, layer.down, {.add_to_out = true}, hidden);
   }
 }
 
@@ -122,7 +121,7 @@ void decoder_head(Stream& stream, Arena& arena, const DecoderConfig& config,
   const Arena::Scope scope(arena);
   Tensor normed = arena.take(DType::kF32, {hidden.rows(), config.hidden});
   rms_norm(stream, hidden, head.norm, static_cast<float>(config.rms_eps), normed);
-  matmul(stream, normed, head.head, {}, logits);
+  matmul(stream, arena, normed, head.head, {}, logits);
 }
 
 }  // namespace tessera

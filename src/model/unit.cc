@@ -9,12 +9,12 @@ namespace {
 
 constexpr uint64_t kWeightAlignment = 64;  // a cache line, and the widest vector
 
-uint64_t bytes_of(const WeightSpec& weight, DType dtype) {
+uint64_t bytes_of(const WeightSpec& weight, Precision precision) {
   switch (weight.form) {
     case WeightForm::kMatrix:
-      return PackedMatrix::bytes(dtype, weight.rows, weight.cols);
+      return PackedMatrix::bytes(precision, weight.rows, weight.cols);
     case WeightForm::kTable:
-      return static_cast<uint64_t>(weight.rows * weight.cols * dtype_bytes(dtype));
+      return static_cast<uint64_t>(weight.rows * weight.cols * dtype_bytes(table_dtype(precision)));
     case WeightForm::kVector:
       return static_cast<uint64_t>(weight.rows * weight.cols * dtype_bytes(DType::kF32));
   }
@@ -36,21 +36,21 @@ int64_t UnitSpec::matmul_parameters() const {
   return count;
 }
 
-UnitLayout layout_of(const UnitSpec& unit, DType dtype) {
+UnitLayout layout_of(const UnitSpec& unit, Precision precision) {
   UnitLayout layout;
   for (const WeightSpec& weight : unit.weights) {
     layout.offsets.push_back(layout.bytes);
-    layout.bytes += round_up(bytes_of(weight, dtype), kWeightAlignment);
+    layout.bytes += round_up(bytes_of(weight, precision), kWeightAlignment);
   }
   return layout;
 }
 
-UnitWeights::UnitWeights(const UnitSpec& unit, DType dtype, Device& device, void* base)
+UnitWeights::UnitWeights(const UnitSpec& unit, Precision precision, Device& device, void* base)
     : unit_(unit),
-      dtype_(dtype),
+      precision_(precision),
       device_(device),
       base_(static_cast<std::byte*>(base)),
-      layout_(layout_of(unit, dtype)) {}
+      layout_(layout_of(unit, precision)) {}
 
 size_t UnitWeights::index(std::string_view name, [[maybe_unused]] WeightForm form) const {
   size_t i = 0;
@@ -66,13 +66,16 @@ void* UnitWeights::at(size_t index) const {
 PackedMatrix UnitWeights::matrix(std::string_view name) const {
   const size_t i = index(name, WeightForm::kMatrix);
   const WeightSpec& weight = unit_.weights[i];
-  return {
-      .data = at(i), .device = &device_, .dtype = dtype_, .out = weight.rows, .in = weight.cols};
+  return {.data = at(i),
+          .device = &device_,
+          .precision = precision_,
+          .out = weight.rows,
+          .in = weight.cols};
 }
 
 Tensor UnitWeights::table(std::string_view name) const {
   const size_t i = index(name, WeightForm::kTable);
-  return {at(i), &device_, dtype_, {unit_.weights[i].rows, unit_.weights[i].cols}};
+  return {at(i), &device_, table_dtype(precision_), {unit_.weights[i].rows, unit_.weights[i].cols}};
 }
 
 Tensor UnitWeights::vector(std::string_view name) const {

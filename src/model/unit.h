@@ -28,7 +28,7 @@ struct WeightSource {
 
 enum class WeightForm : uint8_t {
   kMatrix,  ///< of a matmul: packed in panels, stored in the unit's precision
-  kTable,   ///< rows that are looked up: dense, stored in the unit's precision
+  kTable,   ///< rows that are looked up: dense, in table_dtype of the unit's precision
   kVector,  ///< norms, biases, positions: dense f32
 };
 
@@ -58,12 +58,17 @@ struct UnitLayout {
   uint64_t bytes = 0;             ///< of the whole unit
 };
 
-UnitLayout layout_of(const UnitSpec& unit, DType dtype);
+/// Tables are stored in f32 or bf16, whatever the precision of the matrices.
+constexpr DType table_dtype(Precision precision) {
+  return precision == Precision::kF32 ? DType::kF32 : DType::kBF16;
+}
+
+UnitLayout layout_of(const UnitSpec& unit, Precision precision);
 
 /// The weights of one loaded unit by name. The buffer belongs to the stage.
 class UnitWeights {
  public:
-  UnitWeights(const UnitSpec& unit, DType dtype, Device& device, void* base);
+  UnitWeights(const UnitSpec& unit, Precision precision, Device& device, void* base);
 
   PackedMatrix matrix(std::string_view name) const;
   Tensor table(std::string_view name) const;
@@ -74,7 +79,7 @@ class UnitWeights {
   void* at(size_t index) const;
 
   const UnitSpec& unit_;
-  const DType dtype_;
+  const Precision precision_;
   Device& device_;
   std::byte* const base_;
   const UnitLayout layout_;

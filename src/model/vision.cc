@@ -94,20 +94,20 @@ void vision_block(Stream& stream, Arena& arena, const VisionConfig& config,
     Tensor qkv = arena.take(DType::kF32, {n, 3 * width});
     Tensor attended = arena.take(DType::kF32, {n, width});
     layer_norm(stream, x, block.norm1, block.norm1_bias, eps, normed);
-    matmul(stream, normed, block.qkv, {.bias = &block.qkv_bias}, qkv);
+    matmul(stream, arena, normed, block.qkv, {.bias = &block.qkv_bias}, qkv);
     const double head_dim = static_cast<double>(width) / static_cast<double>(config.heads);
-    full_attention(stream, qkv.slice_cols(0, width), qkv.slice_cols(width, width),
-                   qkv.slice_cols(2 * width, width), config.heads,
+    full_attention(stream, arena, qkv.slice_cols(0, width), qkv.slice_cols(width, width),
+                   qkv.slice_cols(2 * width, width), table_dtype(block.qkv.precision), config.heads,
                    static_cast<float>(1 / std::sqrt(head_dim)), attended);
-    matmul(stream, attended, block.out, {.bias = &block.out_bias, .add_to_out = true}, x);
+    matmul(stream, arena, attended, block.out, {.bias = &block.out_bias, .add_to_out = true}, x);
   }
   {
     const Arena::Scope scope(arena);
     Tensor inner = arena.take(DType::kF32, {n, config.intermediate});
     layer_norm(stream, x, block.norm2, block.norm2_bias, eps, normed);
-    matmul(stream, normed, block.fc1, {.bias = &block.fc1_bias}, inner);
+    matmul(stream, arena, normed, block.fc1, {.bias = &block.fc1_bias}, inner);
     gelu(stream, inner, gelu_kind(config.activation));
-    matmul(stream, inner, block.fc2, {.bias = &block.fc2_bias, .add_to_out = true}, x);
+    matmul(stream, arena, inner, block.fc2, {.bias = &block.fc2_bias, .add_to_out = true}, x);
   }
 }
 
@@ -189,7 +189,7 @@ void vision_tower(Stream& stream, Arena& arena, const VisionConfig& config,
     Tensor patches = arena.take(DType::kF32, {n - 1, weights.patch.in});
     patchify(stream, pixels, config.patch_size, patches);
     Tensor patch_rows = x.slice_rows(1, n - 1);
-    matmul(stream, patches, weights.patch, {}, patch_rows);
+    matmul(stream, arena, patches, weights.patch, {}, patch_rows);
   }
   stream.copy(x.data, x.device, weights.class_embedding.data, x.device,
               weights.class_embedding.bytes());
@@ -209,7 +209,7 @@ void project(Stream& stream, Arena& arena, const ProjectorConfig& config,
     const ProjectorStep& part = weights.projector[static_cast<size_t>(step)];
     const bool last = step + 1 == config.depth;
     Tensor y = last ? rows : arena.take(DType::kF32, {x.rows(), part.linear.out});
-    matmul(stream, x, part.linear, {.bias = &part.bias}, y);
+    matmul(stream, arena, x, part.linear, {.bias = &part.bias}, y);
     if (config.layer_norms) layer_norm(stream, y, part.norm, part.norm_bias, kProjectorEps, y);
     if (!last) gelu(stream, y, GeluKind::kErf);
     x = y;

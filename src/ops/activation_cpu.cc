@@ -7,6 +7,8 @@ namespace {
 ActivationLoops loops_for(Isa isa) {
   switch (isa) {
     case Isa::kAvx512:
+    case Isa::kAvx512Vnni:
+    case Isa::kAvx512Bf16:
       return activation_loops_avx512();
     case Isa::kAvx2:
       return activation_loops_avx2();

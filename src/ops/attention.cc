@@ -46,8 +46,8 @@ void paged_attention(Stream& stream, const Tensor& q, const KvPages& pages, cons
   });
 }
 
-void full_attention(Stream& stream, const Tensor& q, const Tensor& k, const Tensor& v,
-                    int64_t heads, float scale, Tensor& out) {
+void full_attention(Stream& stream, Arena& arena, const Tensor& q, const Tensor& k, const Tensor& v,
+                    DType dtype, int64_t heads, float scale, Tensor& out) {
   const Checks check("full_attention", stream);
   check.matrix("q", q, {DType::kF32});
   check.tensor("k", k, {DType::kF32}, q.shape);
@@ -57,12 +57,24 @@ void full_attention(Stream& stream, const Tensor& q, const Tensor& k, const Tens
              "a divisor of " + std::to_string(q.shape[1]) + " columns", heads);
   check_heads(check, heads, heads, q.shape[1] / heads);
 
+  const Arena::Scope scope(arena);
+  const int64_t count = (q.shape[0] + kBlockTokens - 1) / kBlockTokens;
+  KvPages pages = {.device = &stream.device(),
+                   .dtype = dtype,
+                   .blocks = count,
+                   .kv_heads = heads,
+                   .head_dim = q.shape[1] / heads};
+  pages.data = arena.take(dtype, {count, pages.block_elements()}).data;
+  check.pages("dtype", pages);
+  const Tensor blocks = arena.take(DType::kI32, {count});
+
   const auto elements = static_cast<double>(q.shape.elements());
   const Cost cost = {.flops = 4 * elements * static_cast<double>(q.shape[0]),
                      .bytes = 16 * elements};
   const Isa isa = stream.device().info().isa;
-  launch(stream, cost,
-         [=](WorkerPool& pool) { full_attention_cpu(pool, isa, q, k, v, heads, scale, out); });
+  launch(stream, cost, [=](WorkerPool& pool) {
+    full_attention_cpu(pool, isa, q, k, v, pages, blocks, scale, out);
+  });
 }
 
 }  // namespace tessera

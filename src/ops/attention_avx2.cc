@@ -1,10 +1,13 @@
 #include "ops/attention_lanes.h"
+#include "ops/flush_denormals.h"
 #include "ops/lanes_avx2.h"
 
 namespace tessera {
 
 void attend_avx2(const AttentionTile& tile) {
-  attend<LanesAvx2>(tile);
+  if (!tile.from.bf16) return attend<FloatsAvx2>(tile);
+  const FlushDenormals flush;
+  attend<PairsAvx2>(tile);
 }
 
 }  // namespace tessera

@@ -1,10 +1,13 @@
 #include "ops/attention_lanes.h"
+#include "ops/flush_denormals.h"
 #include "ops/lanes_avx512.h"
 
 namespace tessera {
 
 void attend_avx512(const AttentionTile& tile) {
-  attend<LanesAvx512>(tile);
+  if (!tile.from.bf16) return attend<FloatsAvx512>(tile);
+  const FlushDenormals flush;
+  attend<PairsAvx512>(tile);
 }
 
 }  // namespace tessera

@@ -8,14 +8,25 @@ namespace tessera {
 namespace {
 
 void attend(Isa isa, const AttentionTile& tile) {
+  if (isa == Isa::kAvx512Bf16 && tile.from.bf16) return attend_avx512_bf16(tile);
   switch (isa) {
     case Isa::kPlain:
       return attend_plain(tile);
     case Isa::kAvx2:
       return attend_avx2(tile);
     case Isa::kAvx512:
+    case Isa::kAvx512Vnni:
+    case Isa::kAvx512Bf16:
       return attend_avx512(tile);
   }
+}
+
+KeysAndValues kv_head_of(const KvPages& pages, int64_t kv_head, const int32_t* blocks) {
+  return {.keys = kv_keys(pages, 0, kv_head),
+          .values = kv_values(pages, 0, kv_head),
+          .blocks = blocks,
+          .stride = pages.block_elements() / pages.per_word(),
+          .bf16 = pages.dtype == DType::kBF16};
 }
 
 void push(AttentionTile& tile, const Tensor& q, const Tensor& out, int64_t row, int64_t head,
@@ -54,12 +65,7 @@ void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPag
       AttentionTile tile;
       tile.head_dim = dim;
       tile.scale = scale;
-      tile.from = {.keys = kv_keys(pages, 0, kv_head),
-                   .values = kv_values(pages, 0, kv_head),
-                   .blocks = rows.blocks.i32(sequence),
-                   .key_stride = pages.block_elements(),
-                   .value_stride = pages.block_elements(),
-                   .bf16 = pages.dtype == DType::kBF16};
+      tile.from = kv_head_of(pages, kv_head, rows.blocks.i32(sequence));
       for (int64_t before = -1; row < last_row && rows.sequence.i32()[row] == sequence; ++row) {
         const int64_t context = rows.positions.i32()[row] + 1;
         if (context <= before) break;  // an unusual order of rows: a new tile
@@ -73,18 +79,24 @@ void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPag
 }
 
 void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor& k,
-                        const Tensor& v, int64_t heads, float scale, const Tensor& out) {
-  const int64_t tokens = q.shape[0], dim = q.shape[1] / heads;
+                        const Tensor& v, const KvPages& pages, const Tensor& blocks, float scale,
+                        const Tensor& out) {
+  const int64_t tokens = q.shape[0], dim = pages.head_dim, heads = pages.kv_heads;
+  pool.for_each(pages.blocks, [&](int64_t block) {
+    blocks.i32()[block] = static_cast<int32_t>(block);
+    for (int64_t slot = 0; slot < std::min(kBlockTokens, tokens - block * kBlockTokens); ++slot)
+      for (int64_t head = 0; head < heads; ++head) {
+        const int64_t row = block * kBlockTokens + slot;
+        kv_write(pages, block, head, slot, k.f32(row) + head * dim, v.f32(row) + head * dim);
+      }
+  });
   const int64_t tiles = divide_up(tokens, kTileQueries);
   pool.for_each(tiles * heads, [&](int64_t task) {
     const int64_t head = task / tiles, first_row = task % tiles * kTileQueries;
     AttentionTile tile;
     tile.head_dim = dim;
     tile.scale = scale;
-    tile.from = {.keys = k.f32() + head * dim,
-                 .values = v.f32() + head * dim,
-                 .key_stride = k.row_stride,
-                 .value_stride = v.row_stride};
+    tile.from = kv_head_of(pages, head, blocks.i32());
     for (int64_t row = first_row; row < std::min(first_row + kTileQueries, tokens); ++row)
       push(tile, q, out, row, head, tokens);
     attend(isa, tile);

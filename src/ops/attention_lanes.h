@@ -5,22 +5,33 @@
 #include <cstdint>
 
 #include "ops/attention_tile.h"
+#include "ops/bf16_round.h"
 #include "ops/float_math.h"
 
 // The attention kernel over a type of 16 lanes, compiled once for each instruction set: internal
 // linkage, and nothing inline from other headers, so that nothing leaks into other files.
+//
+// `Numbers` says what a word is:
+//   kPerWord              numbers in it: 1 f32 or 2 bf16
+//   Lanes, Words          sixteen f32, sixteen words
+//   add(sum, x, w)        sum + the products of x's and w's numbers
+//   first_half(w)         w with only the first of two numbers, the other 0
 
 namespace tessera {
 namespace {
 
+using Word = uint32_t;
+
 constexpr int64_t kSlots = 16;  // tokens of a page
+constexpr int64_t kGroupBlocks = kGroupTokens / kSlots;
 constexpr int64_t kMaxDim = 256;
 constexpr float kLowest = -0x1.fffffep+127F;
 
-/// What a tile needs while it runs, on the stack of the thread: 130 KiB.
+/// What a tile needs while it runs, on the stack of the thread: 140 KiB.
 struct alignas(64) AttentionScratch {
-  float keys[kMaxDim * kSlots];               // one block, [head_dim][16]
-  float values[kGroupTokens * kMaxDim];       // a group, [64][padded head_dim]
+  Word q[kTileQueries * kMaxDim / 2];         // pairs only: queries rounded
+  Word values[kGroupTokens * kMaxDim];        // a group, where dimensions are no whole lanes
+  Word p[kTileQueries * kGroupTokens];        // softmax weights as words
   float sums[kTileQueries * kMaxDim];         // a of the definition, [queries][padded head_dim]
   float scores[kTileQueries * kGroupTokens];  // s, then p
   float lanes[kTileQueries * kSlots];         // l
@@ -34,146 +45,164 @@ inline int64_t pad(int64_t dim) {
   return (dim + kSlots - 1) / kSlots * kSlots;
 }
 
-// to[d][t] = from[t][d] for up to 16 tokens; the other slots become 0.
-inline void transpose_rows(const float* from, int64_t stride, int64_t tokens, int64_t dims,
-                           float* to) {
-  for (int64_t t = 0; t < kSlots; t += 4) {
-    int64_t d = 0;
-    if (t + 4 <= tokens)
-      for (; d + 4 <= dims; d += 4) {
-        const float* at = from + t * stride + d;
-        __m128 row0 = _mm_loadu_ps(at), row1 = _mm_loadu_ps(at + stride);
-        __m128 row2 = _mm_loadu_ps(at + 2 * stride), row3 = _mm_loadu_ps(at + 3 * stride);
-        _MM_TRANSPOSE4_PS(row0, row1, row2, row3);
-        float* out = to + d * kSlots + t;
-        _mm_storeu_ps(out, row0);
-        _mm_storeu_ps(out + kSlots, row1);
-        _mm_storeu_ps(out + 2 * kSlots, row2);
-        _mm_storeu_ps(out + 3 * kSlots, row3);
-      }
-    for (; d < dims; ++d)
-      for (int64_t i = t; i < t + 4; ++i)
-        to[d * kSlots + i] = i < tokens ? from[i * stride + d] : 0.0F;
+/// `count` f32 as words; of two numbers, a last odd one has 0 beside it.
+template <typename Numbers>
+void to_words(const float* from, int64_t count, Word* to) {
+  if (Numbers::kPerWord == 1) {
+    for (int64_t i = 0; i < count; ++i) to[i] = __builtin_bit_cast(Word, from[i]);
+    return;
   }
+  for (int64_t i = 0; i < count / 2; ++i)
+    to[i] = static_cast<Word>(bf16_rounded(from[2 * i])) |
+            static_cast<Word>(bf16_rounded(from[2 * i + 1])) << 16;
+  if (count % 2 != 0) to[count / 2] = bf16_rounded(from[count - 1]);
 }
 
-/// The keys of tokens first .. first + 15 as [head_dim][16]; where they lie, or in scratch.
-template <typename Lanes>
-const float* load_keys(const AttentionTile& tile, int64_t first, int64_t tokens, float* scratch) {
-  const KeysAndValues& from = tile.from;
-  if (from.blocks == nullptr) {
-    transpose_rows(static_cast<const float*>(from.keys) + first * from.key_stride, from.key_stride,
-                   tokens, tile.head_dim, scratch);
-    return scratch;
-  }
-  const int64_t at = from.blocks[first / kSlots] * from.key_stride;
-  if (!from.bf16) return static_cast<const float*>(from.keys) + at;
-  const auto* page = static_cast<const uint16_t*>(from.keys) + at;
-  for (int64_t d = 0; d < tile.head_dim; ++d)
-    Lanes::load_bf16(page + d * kSlots).store(scratch + d * kSlots);
-  return scratch;
+/// Where the keys or values of the page of token `first` stand.
+inline const Word* page(const AttentionTile& tile, const void* base, int64_t first) {
+  return static_cast<const Word*>(base) + tile.from.blocks[first / kSlots] * tile.from.stride;
 }
 
-/// One token's value, padded with zeros to whole lanes.
-template <typename Lanes, typename Load>
-void load_value(int64_t dims, float* to, const Load& load) {
-  int64_t d = 0;
-  for (; d + kSlots <= dims; d += kSlots) load.lanes(d).store(to + d);
-  for (; d < dims; ++d) to[d] = load.one(d);
-  for (; d < pad(dims); ++d) to[d] = 0;
+inline void fetch(const void* at) {
+  _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T0);
 }
 
-template <typename Lanes>
-struct FromF32 {
-  const float* at;
-  Lanes lanes(int64_t d) const { return Lanes::load(at + d); }
-  float one(int64_t d) const { return at[d]; }
-};
-
-template <typename Lanes>
-struct FromBf16 {
-  const uint16_t* at;
-  Lanes lanes(int64_t d) const { return Lanes::load_bf16(at + d); }
-  float one(int64_t d) const {
-    return __builtin_bit_cast(float, static_cast<uint32_t>(at[d]) << 16);
-  }
-};
-
-/// The values of tokens first .. first + tokens - 1 as [tokens][padded head_dim].
-template <typename Lanes>
-void load_values(const AttentionTile& tile, int64_t first, int64_t tokens, float* to) {
-  const KeysAndValues& from = tile.from;
-  const int64_t dims = tile.head_dim;
-  for (int64_t t = 0; t < tokens; ++t, to += pad(dims)) {
-    const int64_t token = first + t;
-    const int64_t at = from.blocks == nullptr ? token * from.value_stride
-                                              : from.blocks[token / kSlots] * from.value_stride +
-                                                    token % kSlots * dims;
-    if (from.bf16)
-      load_value<Lanes>(dims, to, FromBf16<Lanes>{static_cast<const uint16_t*>(from.values) + at});
-    else
-      load_value<Lanes>(dims, to, FromF32<Lanes>{static_cast<const float*>(from.values) + at});
-  }
-}
-
-/// scores[i][0..15] = scale * q[i] . keys for kQueries queries; 16 tokens side by side, each one
-/// fma chain over d.
-template <typename Lanes, int kQueries>
-void score_block(const float* const* q, const float* keys, int64_t dims, float scale,
-                 float* scores) {
-  Lanes chains[kQueries];
-  for (int i = 0; i < kQueries; ++i) chains[i] = Lanes::zero();
-  for (int64_t d = 0; d < dims; ++d) {
-    const Lanes key = Lanes::load(keys + d * kSlots);
-    for (int i = 0; i < kQueries; ++i) chains[i] = fma(Lanes::all(q[i][d]), key, chains[i]);
-  }
+/// scores[i][0 .. 15] = scale * q[i] . keys for kQueries queries and kBlocks pages, each one chain
+/// over d. Fetches what will be read next.
+template <typename Numbers, int kQueries, int kBlocks>
+void score_block(const Word* const* q, const Word* const* keys, const Word* const* next,
+                 int64_t words, float scale, float* scores) {
+  using Lanes = typename Numbers::Lanes;
+  Lanes chains[kQueries][kBlocks];
+#pragma GCC unroll 16
   for (int i = 0; i < kQueries; ++i)
-    mul(Lanes::all(scale), chains[i]).store(scores + i * kGroupTokens);
-}
-
-template <typename Lanes, int kQueries = Lanes::kScoreQueries>
-void score_queries(int64_t queries, const float* const* q, const float* keys, int64_t dims,
-                   float scale, float* scores) {
-  if (queries == kQueries) return score_block<Lanes, kQueries>(q, keys, dims, scale, scores);
-  if constexpr (kQueries > 1)
-    score_queries<Lanes, kQueries - 1>(queries, q, keys, dims, scale, scores);
-}
-
-/// sums[i][lanes of d] = one fma chain over t of p[i][t] * values[t][lanes of d], from what is
-/// there.
-template <typename Lanes, int kQueries, int kLanes>
-void add_block(int64_t tokens, const float* p, const float* values, int64_t padded, float* sums) {
-  Lanes chains[kQueries][kLanes];
-  for (int i = 0; i < kQueries; ++i)
-    for (int j = 0; j < kLanes; ++j) chains[i][j] = Lanes::load(sums + i * padded + j * kSlots);
-  for (int64_t t = 0; t < tokens; ++t) {
-    Lanes value[kLanes];
-    for (int j = 0; j < kLanes; ++j) value[j] = Lanes::load(values + t * padded + j * kSlots);
+#pragma GCC unroll 4
+    for (int b = 0; b < kBlocks; ++b) chains[i][b] = Lanes::zero();
+  for (int64_t d = 0; d < words; ++d) {
+    typename Numbers::Words key[kBlocks];
+#pragma GCC unroll 4
+    for (int b = 0; b < kBlocks; ++b) {
+      key[b] = Numbers::load(keys[b] + d * kSlots);
+      fetch(next[b] + d * kSlots);
+    }
+#pragma GCC unroll 16
     for (int i = 0; i < kQueries; ++i) {
-      const Lanes weight = Lanes::all(p[i * kGroupTokens + t]);
-      for (int j = 0; j < kLanes; ++j) chains[i][j] = fma(weight, value[j], chains[i][j]);
+      const auto x = Numbers::all(q[i][d]);
+#pragma GCC unroll 4
+      for (int b = 0; b < kBlocks; ++b) chains[i][b] = Numbers::add(chains[i][b], x, key[b]);
     }
   }
+#pragma GCC unroll 16
   for (int i = 0; i < kQueries; ++i)
+#pragma GCC unroll 4
+    for (int b = 0; b < kBlocks; ++b)
+      mul(Lanes::all(scale), chains[i][b]).store(scores + i * kGroupTokens + b * kSlots);
+}
+
+template <typename Numbers, int kBlocks, int kQueries = Numbers::kScoreQueries>
+void score_queries(int64_t queries, const Word* const* q, const Word* const* keys,
+                   const Word* const* next, int64_t words, float scale, float* scores) {
+  if (queries == kQueries)
+    return score_block<Numbers, kQueries, kBlocks>(q, keys, next, words, scale, scores);
+  if constexpr (kQueries > 1)
+    score_queries<Numbers, kBlocks, kQueries - 1>(queries, q, keys, next, words, scale, scores);
+}
+
+/// Scores of queries first .. last - 1 with the `tokens` of a group.
+template <typename Numbers>
+void score_group(const AttentionTile& tile, const Word* const* q, int64_t group, int64_t tokens,
+                 int64_t first, int64_t last, float* scores) {
+  constexpr int64_t kWide = Numbers::kScoreBlocks;
+  const int64_t words = (tile.head_dim + Numbers::kPerWord - 1) / Numbers::kPerWord;
+  const Word *keys[kGroupBlocks], *values[kGroupBlocks];
+  const int64_t blocks = (tokens + kSlots - 1) / kSlots;
+  for (int64_t b = 0; b < blocks; ++b) {
+    keys[b] = page(tile, tile.from.keys, group + b * kSlots);
+    values[b] = page(tile, tile.from.values, group + b * kSlots);
+  }
+  for (int64_t b = 0; b < blocks;) {
+    const bool wide = blocks - b >= kWide;
+    for (int64_t i = first; i < last; i += Numbers::kScoreQueries) {
+      const int64_t queries = least(Numbers::kScoreQueries, last - i);
+      float* to = scores + i * kGroupTokens + b * kSlots;
+      if (wide)
+        score_queries<Numbers, kWide>(queries, q + i, keys + b, values + b, words, tile.scale, to);
+      else
+        score_queries<Numbers, 1>(queries, q + i, keys + b, values + b, words, tile.scale, to);
+    }
+    b += wide ? kWide : 1;
+  }
+}
+
+/// The values of a group as [words of tokens][stride] where each row has whole lanes: one pointer
+/// for each page, into the pages or, where head_dim is no multiple of 16, into `scratch`.
+template <typename Numbers>
+void load_values(const AttentionTile& tile, int64_t group, int64_t tokens, Word* scratch,
+                 const Word** rows) {
+  const int64_t dims = tile.head_dim, padded = pad(dims);
+  constexpr int64_t kRows = kSlots / Numbers::kPerWord;  // words of tokens in a page
+  for (int64_t b = 0; b * kSlots < tokens; ++b) {
+    const Word* from = page(tile, tile.from.values, group + b * kSlots);
+    rows[b] = dims == padded ? from : scratch;
+    if (dims == padded) continue;
+    for (int64_t t = 0; t < kRows; ++t, scratch += padded)
+      for (int64_t d = 0; d < padded; ++d) scratch[d] = d < dims ? from[t * dims + d] : 0;
+  }
+}
+
+/// sums[i][lanes of d] = one chain over tokens of p[i] * values, from what is there: `rows` words
+/// of tokens, and then of `half` one more word its first token only.
+template <typename Numbers, int kQueries, int kLanes>
+void add_block(int64_t rows, bool half, const Word* p, const Word* values, int64_t padded,
+               float* sums) {
+  using Lanes = typename Numbers::Lanes;
+  Lanes chains[kQueries][kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kQueries; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kLanes; ++j) chains[i][j] = Lanes::load(sums + i * padded + j * kSlots);
+  for (int64_t t = 0; t < rows; ++t) {
+    typename Numbers::Words value[kLanes];
+#pragma GCC unroll 8
+    for (int j = 0; j < kLanes; ++j) value[j] = Numbers::load(values + t * padded + j * kSlots);
+#pragma GCC unroll 16
+    for (int i = 0; i < kQueries; ++i) {
+      const auto weight = Numbers::all(p[i * kGroupTokens + t]);
+#pragma GCC unroll 8
+      for (int j = 0; j < kLanes; ++j) chains[i][j] = Numbers::add(chains[i][j], weight, value[j]);
+    }
+  }
+  if (half)  // the other token is past the context: what lies there may be anything, even NaN
+#pragma GCC unroll 16
+    for (int i = 0; i < kQueries; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < kLanes; ++j)
+        chains[i][j] =
+            Numbers::add(chains[i][j], Numbers::all(p[i * kGroupTokens + rows]),
+                         Numbers::first_half(Numbers::load(values + rows * padded + j * kSlots)));
+#pragma GCC unroll 16
+  for (int i = 0; i < kQueries; ++i)
+#pragma GCC unroll 8
     for (int j = 0; j < kLanes; ++j) chains[i][j].store(sums + i * padded + j * kSlots);
 }
 
-template <typename Lanes, int kQueries>
-void add_dims(int64_t tokens, const float* p, const float* values, int64_t padded, float* sums) {
-  constexpr int kWide = Lanes::kValueLanes;
+template <typename Numbers, int kQueries>
+void add_dims(int64_t rows, bool half, const Word* p, const Word* values, int64_t padded,
+              float* sums) {
+  constexpr int kWide = Numbers::kValueLanes;
   int64_t d = 0;
   for (; d + kWide * kSlots <= padded; d += kWide * kSlots)
-    add_block<Lanes, kQueries, kWide>(tokens, p, values + d, padded, sums + d);
+    add_block<Numbers, kQueries, kWide>(rows, half, p, values + d, padded, sums + d);
   for (; d < padded; d += kSlots)
-    add_block<Lanes, kQueries, 1>(tokens, p, values + d, padded, sums + d);
+    add_block<Numbers, kQueries, 1>(rows, half, p, values + d, padded, sums + d);
 }
 
-template <typename Lanes, int kQueries = Lanes::kValueQueries>
-void add_queries(int64_t queries, int64_t tokens, const float* p, const float* values,
-                 int64_t padded, float* sums) {
-  if (queries == kQueries) return add_dims<Lanes, kQueries>(tokens, p, values, padded, sums);
+template <typename Numbers, int kQueries = Numbers::kValueQueries>
+void add_queries(int64_t queries, int64_t rows, const Word* p, const Word* values, int64_t padded,
+                 float* sums) {
+  if (queries == kQueries) return add_dims<Numbers, kQueries>(rows, false, p, values, padded, sums);
   if constexpr (kQueries > 1)
-    add_queries<Lanes, kQueries - 1>(queries, tokens, p, values, padded, sums);
+    add_queries<Numbers, kQueries - 1>(queries, rows, p, values, padded, sums);
 }
 
 /// s -> p for one query, whose first `count` of 64 tokens are in its context; returns the factor
@@ -205,24 +234,26 @@ void scale_sums(float factor, int64_t padded, float* sums) {
     mul(Lanes::load(sums + d), Lanes::all(factor)).store(sums + d);
 }
 
-/// Adds the values of one group to the sums of queries first .. last - 1.
-template <typename Lanes>
-void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t last,
-                AttentionScratch& scratch) {
+/// Adds the values of one page to the sums of queries first .. last - 1.
+template <typename Numbers>
+void add_values(const AttentionTile& tile, int64_t start, int64_t first, int64_t last,
+                const Word* p, const Word* values, float* all_sums) {
+  constexpr int64_t kPer = Numbers::kPerWord;
   const int64_t padded = pad(tile.head_dim);
-  for (int64_t i = first; i < last; i += Lanes::kValueQueries) {
-    const int64_t queries = least(Lanes::kValueQueries, last - i);
-    float* sums = scratch.sums + i * padded;
-    const float* p = scratch.scores + i * kGroupTokens;
+  for (int64_t i = first; i < last; i += Numbers::kValueQueries) {
+    const int64_t queries = least(Numbers::kValueQueries, last - i);
+    float* sums = all_sums + i * padded;
+    const Word* weights = p + i * kGroupTokens;
     // Contexts never fall, so the first query's tokens are in those of all; the rest one by one: a
     // token past a query's context takes no part, not even with weight 0.
-    const int64_t common = least(kGroupTokens, tile.context[i] - group);
-    add_queries<Lanes>(queries, common, p, scratch.values, padded, sums);
-    for (int64_t j = 1; j < queries; ++j) {
-      const int64_t rest = least(kGroupTokens, tile.context[i + j] - group) - common;
+    const int64_t own = least(kSlots, tile.context[i] - start);
+    const int64_t common = own > 0 ? own / kPer : 0;
+    add_queries<Numbers>(queries, common, weights, values, padded, sums);
+    for (int64_t j = 0; j < queries; ++j) {
+      const int64_t rest = least(kSlots, tile.context[i + j] - start) - common * kPer;
       if (rest > 0)
-        add_dims<Lanes, 1>(rest, p + j * kGroupTokens + common, scratch.values + common * padded,
-                           padded, sums + j * padded);
+        add_dims<Numbers, 1>(rest / kPer, rest % kPer != 0, weights + j * kGroupTokens + common,
+                             values + common * padded, padded, sums + j * padded);
     }
   }
 }
@@ -238,10 +269,17 @@ void write_out(const AttentionTile& tile, AttentionScratch& scratch) {
   }
 }
 
-template <typename Lanes>
+template <typename Numbers>
 void attend(const AttentionTile& tile) {
+  using Lanes = typename Numbers::Lanes;
   AttentionScratch scratch;
-  const int64_t dims = tile.head_dim, padded = pad(dims), queries = tile.queries;
+  const int64_t padded = pad(tile.head_dim), queries = tile.queries;
+  const Word* q[kTileQueries];
+  for (int64_t i = 0; i < queries; ++i) {
+    Word* rounded = scratch.q + i * kMaxDim / 2;
+    q[i] = Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(tile.q[i]) : rounded;
+    if (Numbers::kPerWord != 1) to_words<Numbers>(tile.q[i], tile.head_dim, rounded);
+  }
   for (int64_t i = 0; i < queries * padded; ++i) scratch.sums[i] = 0;
   for (int64_t i = 0; i < queries * kSlots; ++i) scratch.lanes[i] = 0;
   for (int64_t i = 0; i < queries; ++i) scratch.largest[i] = kLowest;
@@ -251,21 +289,20 @@ void attend(const AttentionTile& tile) {
   for (int64_t group = 0; group < context; group += kGroupTokens) {
     while (tile.context[first] <= group) ++first;
     const int64_t tokens = least(kGroupTokens, context - group);
-    for (int64_t block = 0; block < tokens; block += kSlots) {
-      const float* keys =
-          load_keys<Lanes>(tile, group + block, least(kSlots, tokens - block), scratch.keys);
-      for (int64_t i = first; i < queries; i += Lanes::kScoreQueries)
-        score_queries<Lanes>(least(Lanes::kScoreQueries, queries - i), tile.q + i, keys, dims,
-                             tile.scale, scratch.scores + i * kGroupTokens + block);
-    }
+    score_group<Numbers>(tile, q, group, tokens, first, queries, scratch.scores);
     for (int64_t i = first; i < queries; ++i) {
       const int64_t count = least(kGroupTokens, tile.context[i] - group);
-      const float factor = soften<Lanes>(count, scratch.scores + i * kGroupTokens,
-                                         scratch.lanes + i * kSlots, scratch.largest + i);
+      float* scores = scratch.scores + i * kGroupTokens;
+      const float factor =
+          soften<Lanes>(count, scores, scratch.lanes + i * kSlots, scratch.largest + i);
       if (factor != 1.0F) scale_sums<Lanes>(factor, padded, scratch.sums + i * padded);
+      to_words<Numbers>(scores, kGroupTokens, scratch.p + i * kGroupTokens);
     }
-    load_values<Lanes>(tile, group, tokens, scratch.values);
-    add_values<Lanes>(tile, group, first, queries, scratch);
+    const Word* values[kGroupBlocks];
+    load_values<Numbers>(tile, group, tokens, scratch.values, values);
+    for (int64_t b = 0; b * kSlots < tokens; ++b)
+      add_values<Numbers>(tile, group + b * kSlots, first, queries,
+                          scratch.p + b * kSlots / Numbers::kPerWord, values[b], scratch.sums);
   }
   write_out<Lanes>(tile, scratch);
 }

@@ -11,15 +11,15 @@ inline constexpr int64_t kTileQueries = 32;
 /// row's sums do not depend on the chunk that it came in.
 inline constexpr int64_t kGroupTokens = 64;
 
-/// Keys and values of one kv head, of two kinds: pages (blocks != null), where token t lies in slot
-/// t % 16 of page blocks[t / 16], or rows (blocks == null).
+/// Keys and values of one kv head in pages: token t lies in slot t % 16 of page blocks[t / 16].
+/// Numbers stand in words of 32 bits, one f32 or two bf16: keys of two dimensions, values of two
+/// tokens (kv_cache.h).
 struct KeysAndValues {
-  const void* keys = nullptr;    ///< of page 0, [head_dim][16]; or of token 0, [head_dim]
-  const void* values = nullptr;  ///< of page 0, [16][head_dim]; or of token 0, [head_dim]
+  const void* keys = nullptr;  ///< of page 0
+  const void* values = nullptr;
   const int32_t* blocks = nullptr;
-  int64_t key_stride = 0;    ///< numbers from one page, or token, to the next
-  int64_t value_stride = 0;  ///< the same for values
-  bool bf16 = false;         ///< pages only
+  int64_t stride = 0;  ///< words from one page to the next
+  bool bf16 = false;
 };
 
 /// Queries that attend to the same keys, as the kernels see them: raw pointers and no inline
@@ -44,8 +44,13 @@ struct AttentionTile {
 //   out[d]   = a[d] / (the 16 l added in halves: 8 + 8, 4 + 4, 2 + 2, 1 + 1)
 //
 // p[t] = 0 for tokens of the last group past the context, which take no part in the chain of a.
+//
+// Over bf16 pages q and, in the chain of a, p are rounded to bf16, the chains go over 1, 0, 3, 2,
+// .. and denormal numbers are taken as 0: what the processors' bf16 instruction does
+// (matmul_tile.h).
 void attend_plain(const AttentionTile& tile);
 void attend_avx2(const AttentionTile& tile);
 void attend_avx512(const AttentionTile& tile);
+void attend_avx512_bf16(const AttentionTile& tile);  // bf16 pages only
 
 }  // namespace tessera

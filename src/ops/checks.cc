@@ -68,9 +68,11 @@ void Checks::matrix(std::string_view argument, const Tensor& t,
 }
 
 void Checks::weights(std::string_view argument, const PackedMatrix& w) const {
-  if (!contains({DType::kF32, DType::kBF16}, w.dtype) || w.out < 1 || w.in < 1)
-    fail(argument, "f32 or bf16, at least [1, 1]", describe(w.dtype, {w.out, w.in}));
-  place(argument, w.device, w.data, PackedMatrix::bytes(w.dtype, w.out, w.in));
+  if (w.format().bits == 0 || w.out < 1 || w.in < 1)
+    fail(argument, "a precision that CPUs compute, at least [1, 1]",
+         std::string(precision_name(w.precision)) + " [" + std::to_string(w.out) + ", " +
+             std::to_string(w.in) + "]");
+  place(argument, w.device, w.data, w.bytes());
 }
 
 void Checks::pages(std::string_view argument, const KvPages& pages) const {

@@ -6,6 +6,7 @@
 #include "base/worker_pool.h"
 #include "ops/activation.h"
 #include "ops/kv_cache.h"
+#include "ops/matmul_tile.h"
 #include "ops/packed_matrix.h"
 #include "tensor/tensor.h"
 
@@ -16,8 +17,8 @@
 namespace tessera {
 
 /// `bias` with null data: none.
-void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PackedMatrix& w,
-                const Tensor& bias, bool add_to_out, const Tensor& out);
+void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& prepared,
+                const PackedMatrix& w, const Tensor& bias, bool add_to_out, const Tensor& out);
 void embedding_cpu(WorkerPool& pool, const Tensor& ids, const Tensor& table, const Tensor& out);
 void rms_norm_cpu(WorkerPool& pool, const Tensor& x, const Tensor& weight, float eps,
                   const Tensor& out);
@@ -33,8 +34,10 @@ void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const Bat
                    const KvPages& pages);
 void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPages& pages,
                          const BatchRows& rows, int64_t heads, float scale, const Tensor& out);
+/// `pages` and `blocks` are room for the keys and values as the kernel reads them.
 void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor& k,
-                        const Tensor& v, int64_t heads, float scale, const Tensor& out);
+                        const Tensor& v, const KvPages& pages, const Tensor& blocks, float scale,
+                        const Tensor& out);
 void patchify_cpu(WorkerPool& pool, const Tensor& pixels, int64_t patch, const Tensor& out);
 
 }  // namespace tessera

@@ -14,18 +14,26 @@ inline constexpr int64_t kBlockTokens = 16;
 /// One layer's keys and values, in blocks. Inside a block the keys of all heads come first, then
 /// the values; keys stand dimension by dimension, so that 16 scores are computed side by side:
 ///
-///   [blocks] { keys [kv_heads][head_dim][16 tokens], values [kv_heads][16 tokens][head_dim] }
+///   f32    [blocks] { keys [kv_heads][head_dim][16 tokens], values [kv_heads][16 tokens][head_dim]
+///   } bf16   [blocks] { keys [kv_heads][head_dim / 2][16 tokens][2 dimensions],
+///                     values [kv_heads][8][head_dim][2 tokens] }
 ///
-/// A block is contiguous: it is copied or moved as a whole. A view: never frees. `data` is null on
-/// simulated devices.
+/// An odd head_dim's last pair has 0 beside it. A block is contiguous: it is copied or moved as a
+/// whole. A view: never frees. `data` is null on simulated devices.
 struct KvPages {
   void* data = nullptr;
   Device* device = nullptr;
   DType dtype = DType::kF32;  ///< f32 or bf16
   int64_t blocks = 0, kv_heads = 0, head_dim = 0;
 
-  /// Numbers in one block.
-  int64_t block_elements() const { return 2 * kv_heads * kBlockTokens * head_dim; }
+  /// Numbers in a word of 32 bits, the unit of the layout.
+  int64_t per_word() const { return dtype == DType::kF32 ? 1 : 2; }
+  /// Numbers of one head in one block.
+  int64_t key_elements() const {
+    return (head_dim + per_word() - 1) / per_word() * per_word() * kBlockTokens;
+  }
+  int64_t value_elements() const { return kBlockTokens * head_dim; }
+  int64_t block_elements() const { return kv_heads * (key_elements() + value_elements()); }
 
   /// What to allocate for `blocks` blocks.
   static uint64_t bytes(DType dtype, int64_t blocks, int64_t kv_heads, int64_t head_dim);

@@ -16,11 +16,16 @@ void check_range(const char* op, const char* what, int64_t row, int64_t value, i
                .found = std::to_string(value)});
 }
 
-void put(const KvPages& pages, std::byte* base, int64_t index, float value) {
-  if (pages.dtype == DType::kF32)
-    reinterpret_cast<float*>(base)[index] = value;
-  else
-    reinterpret_cast<uint16_t*>(base)[index] = bf16_from_f32(value);
+template <typename Element, typename Round>
+void write(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
+           const float* value, const Round& round) {
+  const int64_t dims = pages.head_dim, per = pages.per_word();
+  auto* keys = reinterpret_cast<Element*>(kv_keys(pages, block, kv_head)) + slot * per;
+  for (int64_t d = 0; d < dims; ++d) keys[d / per * per * kBlockTokens + d % per] = round(key[d]);
+  if (dims % per != 0) keys[dims / per * per * kBlockTokens + 1] = 0;
+  auto* values = reinterpret_cast<Element*>(kv_values(pages, block, kv_head)) +
+                 slot / per * per * dims + slot % per;
+  for (int64_t d = 0; d < dims; ++d) values[d * per] = round(value[d]);
 }
 
 }  // namespace
@@ -38,6 +43,14 @@ void check_rows(const char* op, const BatchRows& rows, const KvPages& pages) {
   }
 }
 
+void kv_write(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
+              const float* value) {
+  if (pages.dtype == DType::kF32)
+    write<float>(pages, block, kv_head, slot, key, value, [](float x) { return x; });
+  else
+    write<uint16_t>(pages, block, kv_head, slot, key, value, bf16_from_f32);
+}
+
 void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const BatchRows& rows,
                    const KvPages& pages) {
   check_rows("kv_append", rows, pages);
@@ -45,13 +58,8 @@ void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const Bat
   pool.for_each(k.shape[0], [&](int64_t r) {
     const int64_t position = rows.positions.i32()[r], slot = position % kBlockTokens;
     const int64_t block = rows.blocks.i32(rows.sequence.i32()[r])[position / kBlockTokens];
-    for (int64_t head = 0; head < pages.kv_heads; ++head) {
-      std::byte *keys = kv_keys(pages, block, head), *values = kv_values(pages, block, head);
-      for (int64_t d = 0; d < dim; ++d) {
-        put(pages, keys, d * kBlockTokens + slot, k.f32(r)[head * dim + d]);
-        put(pages, values, slot * dim + d, v.f32(r)[head * dim + d]);
-      }
-    }
+    for (int64_t head = 0; head < pages.kv_heads; ++head)
+      kv_write(pages, block, head, slot, k.f32(r) + head * dim, v.f32(r) + head * dim);
   });
 }
 

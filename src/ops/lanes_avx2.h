@@ -11,9 +11,6 @@ namespace {
 
 /// Sixteen f32, in two registers.
 struct LanesAvx2 {
-  static constexpr int kScoreQueries = 5;  ///< queries times 16 tokens held in registers
-  static constexpr int kValueQueries = 2, kValueLanes = 2;  ///< queries times 32 dimensions
-
   __m256 low, high;
 
   static LanesAvx2 zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -21,22 +18,12 @@ struct LanesAvx2 {
   static LanesAvx2 load(const float* from) {
     return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
   }
-  static LanesAvx2 load_bf16(const uint16_t* from) { return {half(from), half(from + 8)}; }
   void store(float* to) const {
     _mm256_storeu_ps(to, low);
     _mm256_storeu_ps(to + 8, high);
   }
-
- private:
-  static __m256 half(const uint16_t* from) {
-    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-  }
 };
 
-inline LanesAvx2 fma(LanesAvx2 a, LanesAvx2 b, LanesAvx2 c) {
-  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
-}
 inline LanesAvx2 add(LanesAvx2 a, LanesAvx2 b) {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
 }
@@ -46,6 +33,59 @@ inline LanesAvx2 mul(LanesAvx2 a, LanesAvx2 b) {
 inline LanesAvx2 max(LanesAvx2 a, LanesAvx2 b) {
   return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
 }
+
+/// Sixteen words, in two registers, and how many sums the attention kernel holds in registers.
+struct WordsAvx2 {
+  struct Words {
+    __m256i low, high;
+  };
+  using Lanes = LanesAvx2;
+  static constexpr int kScoreQueries = 5, kScoreBlocks = 1;  ///< queries times 16 tokens
+  static constexpr int kValueQueries = 2, kValueLanes = 2;   ///< queries times 32 dimensions
+
+  static Words load(const uint32_t* from) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 8))};
+  }
+  static Words all(uint32_t word) {
+    const __m256i words = _mm256_set1_epi32(static_cast<int>(word));
+    return {words, words};
+  }
+  static Words first_half(Words pairs) {
+    const __m256i mask = _mm256_set1_epi32(0xffff);
+    return {_mm256_and_si256(pairs.low, mask), _mm256_and_si256(pairs.high, mask)};
+  }
+};
+
+/// Words of one f32.
+struct FloatsAvx2 : WordsAvx2 {
+  static constexpr int64_t kPerWord = 1;
+  static LanesAvx2 add(LanesAvx2 sum, Words x, Words w) {
+    return {fma(sum.low, x.low, w.low), fma(sum.high, x.high, w.high)};
+  }
+
+ private:
+  static __m256 fma(__m256 sum, __m256i x, __m256i w) {
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(w), sum);
+  }
+};
+
+/// Words of two bf16, with the instructions of f32.
+struct PairsAvx2 : WordsAvx2 {
+  static constexpr int64_t kPerWord = 2;
+  static LanesAvx2 add(LanesAvx2 sum, Words x, Words w) {
+    return {fma(sum.low, x.low, w.low), fma(sum.high, x.high, w.high)};
+  }
+
+ private:
+  static __m256 first(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
+  static __m256 second(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536)));
+  }
+  static __m256 fma(__m256 sum, __m256i x, __m256i w) {
+    return _mm256_fmadd_ps(first(x), first(w), _mm256_fmadd_ps(second(x), second(w), sum));
+  }
+};
 
 }  // namespace
 }  // namespace tessera

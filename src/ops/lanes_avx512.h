@@ -11,24 +11,14 @@ namespace {
 
 /// Sixteen f32.
 struct LanesAvx512 {
-  static constexpr int kScoreQueries = 8;  ///< queries times 16 tokens held in registers
-  static constexpr int kValueQueries = 4, kValueLanes = 4;  ///< queries times 64 dimensions
-
   __m512 v;
 
   static LanesAvx512 zero() { return {_mm512_setzero_ps()}; }
   static LanesAvx512 all(float x) { return {_mm512_set1_ps(x)}; }
   static LanesAvx512 load(const float* from) { return {_mm512_loadu_ps(from)}; }
-  static LanesAvx512 load_bf16(const uint16_t* from) {
-    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
-  }
   void store(float* to) const { _mm512_storeu_ps(to, v); }
 };
 
-inline LanesAvx512 fma(LanesAvx512 a, LanesAvx512 b, LanesAvx512 c) {
-  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
-}
 inline LanesAvx512 add(LanesAvx512 a, LanesAvx512 b) {
   return {_mm512_add_ps(a.v, b.v)};
 }
@@ -38,6 +28,42 @@ inline LanesAvx512 mul(LanesAvx512 a, LanesAvx512 b) {
 inline LanesAvx512 max(LanesAvx512 a, LanesAvx512 b) {
   return {_mm512_max_ps(a.v, b.v)};
 }
+
+/// Sixteen words, and how many sums the attention kernel holds in registers.
+struct WordsAvx512 {
+  using Lanes = LanesAvx512;
+  using Words = __m512i;
+  static constexpr int kScoreQueries = 8, kScoreBlocks = 2;  ///< queries times 32 tokens
+  static constexpr int kValueQueries = 4, kValueLanes = 4;   ///< queries times 64 dimensions
+
+  static __m512i load(const uint32_t* from) { return _mm512_loadu_si512(from); }
+  static __m512i all(uint32_t word) { return _mm512_set1_epi32(static_cast<int>(word)); }
+  static __m512i first_half(__m512i pairs) {
+    return _mm512_and_si512(pairs, _mm512_set1_epi32(0xffff));
+  }
+};
+
+/// Words of one f32.
+struct FloatsAvx512 : WordsAvx512 {
+  static constexpr int64_t kPerWord = 1;
+  static LanesAvx512 add(LanesAvx512 sum, __m512i x, __m512i w) {
+    return {_mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), sum.v)};
+  }
+};
+
+/// Words of two bf16, with the instructions of f32.
+struct PairsAvx512 : WordsAvx512 {
+  static constexpr int64_t kPerWord = 2;
+  static LanesAvx512 add(LanesAvx512 sum, __m512i x, __m512i w) {
+    return {_mm512_fmadd_ps(first(x), first(w), _mm512_fmadd_ps(second(x), second(w), sum.v))};
+  }
+
+ private:
+  static __m512 first(__m512i pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+  static __m512 second(__m512i pairs) {
+    return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-65536)));
+  }
+};
 
 }  // namespace
 }  // namespace tessera

@@ -5,9 +5,24 @@
 #include "ops/launch.h"
 
 namespace tessera {
+namespace {
 
-void matmul(Stream& stream, const Tensor& x, const PackedMatrix& w, const MatmulOptions& options,
-            Tensor& out) {
+// What PreparedRows points to: values of group inputs each, and the integers' scales and sums.
+PreparedRows take_prepared(Arena& arena, const PackedMatrix& w, int64_t rows) {
+  const WeightFormat format = w.format();
+  const DType dtype = format.integer ? DType::kI8 : format.bits == 16 ? DType::kBF16 : DType::kF32;
+  PreparedRows prepared;
+  prepared.values = arena.take(dtype, {w.groups() * rows, format.group}).data;
+  if (!format.integer) return prepared;
+  prepared.scales = arena.take(DType::kF32, {w.groups(), rows}).f32();
+  prepared.sums = static_cast<int32_t*>(arena.take(DType::kI32, {w.groups(), rows}).data);
+  return prepared;
+}
+
+}  // namespace
+
+void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w,
+            const MatmulOptions& options, Tensor& out) {
   const Checks check("matmul", stream);
   check.weights("w", w);
   check.matrix("x", x, {DType::kF32});
@@ -20,12 +35,14 @@ void matmul(Stream& stream, const Tensor& x, const PackedMatrix& w, const Matmul
 
   const auto r = static_cast<double>(rows), in = static_cast<double>(w.in),
              o = static_cast<double>(w.out);
-  const Cost cost = {.flops = 2 * r * in * o,
-                     .bytes = static_cast<double>(PackedMatrix::bytes(w.dtype, w.out, w.in)) +
-                              4 * r * (in + (add_to_out ? 2 : 1) * o)};
+  const Cost cost = {
+      .flops = 2 * r * in * o,
+      .bytes = static_cast<double>(w.bytes()) + 4 * r * (in + (add_to_out ? 2 : 1) * o)};
   const Isa isa = stream.device().info().isa;
+  const Arena::Scope scope(arena);
+  const PreparedRows prepared = take_prepared(arena, w, rows);
   launch(stream, cost,
-         [=](WorkerPool& pool) { matmul_cpu(pool, isa, x, w, bias, add_to_out, out); });
+         [=](WorkerPool& pool) { matmul_cpu(pool, isa, x, prepared, w, bias, add_to_out, out); });
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 
 #include "device/stream.h"
 #include "ops/packed_matrix.h"
+#include "tensor/arena.h"
 #include "tensor/tensor.h"
 
 namespace tessera {
@@ -13,15 +14,17 @@ struct MatmulOptions {
 
 /// out[r, o] = sum over i of x[r, i] * w[o, i]  (+ bias[o])  (+ out[r, o])
 ///
-///   x     f32 [rows, in], rows may be strided
-///   w     f32 or bf16 [out, in] in panels
-///   out   f32 [rows, out], rows may be strided; not x
+///   arena  room for x in the type that w's precision is multiplied in: f32, bf16, or for integers
+///          s8 with one scale a group of inputs
+///   x      f32 [rows, in], rows may be strided
+///   w      [out, in] in panels, of any precision but fp8
+///   out    f32 [rows, out], rows may be strided; not x
 ///
-/// All on the stream's device. On CPUs each element is one chain of fused multiply-adds in f32 over
-/// i = 0, 1, ..., in - 1 that starts at 0; then the bias, then the residual is added. So a row's
-/// bits depend on that row and w alone: not on the other rows, the threads, or the instruction set.
-/// Throws Error when a shape, dtype or device is not as above.
-void matmul(Stream& stream, const Tensor& x, const PackedMatrix& w, const MatmulOptions& options,
-            Tensor& out);
+/// All on the stream's device. Sums in f32, in an order that depends on w's precision alone
+/// (matmul_tile.h has it): a row's bits depend on that row and w, not on the other rows, the
+/// threads or the instruction set. Throws Error when a shape, dtype or device is not as above, and
+/// when the arena is full.
+void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w,
+            const MatmulOptions& options, Tensor& out);
 
 }  // namespace tessera

@@ -1,6 +1,8 @@
 #include <immintrin.h>
 
-#include "ops/matmul_tile.h"
+#include "ops/flush_denormals.h"
+#include "ops/matmul_loops.h"
+#include "ops/prepare_rows.h"
 
 // Compiled for AVX2 and FMA (see CMakeLists.txt): everything here has internal linkage, and nothing
 // inline is taken from headers, so that no other file gets a function with these instructions.
@@ -8,92 +10,185 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kLanes = 8;
-constexpr int64_t kPanel = 16;  // output rows of a panel: two registers
+constexpr int64_t kLanes = 8;  // half a panel
 
-// The weights of one input for 8 outputs; bf16 is the upper half of an f32.
-template <bool kBf16>
-inline __m256 load(const void* w, int64_t index) {
-  if constexpr (kBf16) {
-    const auto* at = reinterpret_cast<const __m128i*>(static_cast<const uint16_t*>(w) + index);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_load_si128(at)), 16));
-  } else {
-    return _mm256_load_ps(static_cast<const float*>(w) + index);
-  }
-}
-
-// The first `left` lanes (1 to 8, or more: all).
-inline __m256i lanes_mask(int64_t left) {
-  const auto count = static_cast<int>(left < kLanes ? left : kLanes);
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-inline void finish(const MatmulOperands& op, int64_t row, int64_t first, __m256 sum) {
-  if (first >= op.out) return;
-  const __m256i mask = lanes_mask(op.out - first);
-  float* y = op.y + row * op.y_stride + first;
-  if (op.bias != nullptr) sum = _mm256_add_ps(sum, _mm256_maskload_ps(op.bias + first, mask));
-  if (op.add_to_y) sum = _mm256_add_ps(sum, _mm256_maskload_ps(y, mask));
-  _mm256_maskstore_ps(y, mask, sum);
-}
-
-// kRows x 2 kPanels registers of sums; each is one fma chain over the inputs.
-template <int kRows, int kPanels, bool kBf16>
-void block(const MatmulOperands& op, int64_t row, int64_t panel) {
-  constexpr int kParts = 2 * kPanels;
-  const float* x = op.x + row * op.x_stride;
-  const int64_t panel_size = op.in * kPanel, w = panel * panel_size;
-  __m256 sums[kRows][kParts];
+template <int kRows>
+void load_sums(const GroupBlock& b, __m256 (&sums)[kRows][2]) {
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kParts; ++p) sums[r][p] = _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (int h = 0; h < 2; ++h) sums[r][h] = _mm256_load_ps(b.sums + r * kSumStride + h * kLanes);
+}
+template <int kRows>
+void store_sums(const GroupBlock& b, const __m256 (&sums)[kRows][2]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int h = 0; h < 2; ++h) _mm256_store_ps(b.sums + r * kSumStride + h * kLanes, sums[r][h]);
+}
 
-  for (int64_t i = 0; i < op.in; ++i) {
-    __m256 weights[kParts];
-    for (int p = 0; p < kParts; ++p)
-      weights[p] = load<kBf16>(op.w, w + p / 2 * panel_size + i * kPanel + p % 2 * kLanes);
+// Four bytes of a prepared row: two bf16, or four codes.
+inline __m256i word(const void* x) {
+  int32_t bits;
+  memcpy(&bits, x, sizeof(bits));
+  return _mm256_set1_epi32(bits);
+}
+inline __m256 odd_of(__m256i pairs) {
+  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536)));
+}
+inline __m256 even_of(__m256i pairs) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+}
+
+template <int kRows>
+void block_f32(const GroupBlock& b) {
+  __m256 sums[kRows][2];
+  load_sums(b, sums);
+  const auto* x = static_cast<const float*>(b.x);
+  const auto* w = static_cast<const float*>(b.w[0]);
+  for (int64_t i = 0; i < b.inputs; ++i) {
+    const __m256 weights[2] = {_mm256_load_ps(w + i * kPanel),
+                               _mm256_load_ps(w + i * kPanel + kLanes)};
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const __m256 from = _mm256_set1_ps(x[r * op.x_stride + i]);
-      for (int p = 0; p < kParts; ++p) sums[r][p] = _mm256_fmadd_ps(from, weights[p], sums[r][p]);
+      const __m256 from = _mm256_set1_ps(x[r * b.x_stride + i]);
+#pragma GCC unroll 8
+      for (int h = 0; h < 2; ++h) sums[r][h] = _mm256_fmadd_ps(from, weights[h], sums[r][h]);
     }
   }
-  for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kParts; ++p)
-      finish(op, row + r, (panel + p / 2) * kPanel + p % 2 * kLanes, sums[r][p]);
+  store_sums(b, sums);
 }
 
-using Block = void (*)(const MatmulOperands&, int64_t, int64_t);
+template <int kRows>
+void block_bf16(const GroupBlock& b) {
+  __m256 sums[kRows][2];
+  load_sums(b, sums);
+  const auto* x = static_cast<const uint16_t*>(b.x);
+  const auto* w = static_cast<const uint16_t*>(b.w[0]);
+  for (int64_t i = 0; i < b.inputs; i += 2)
+#pragma GCC unroll 8
+    for (int h = 0; h < 2; ++h) {
+      const auto* at = reinterpret_cast<const __m256i*>(w + i * kPanel + h * 2 * kLanes);
+      const __m256i weights = _mm256_load_si256(at);
+      const __m256 odd = odd_of(weights), even = even_of(weights);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m256i from = word(x + r * b.x_stride + i);
+        sums[r][h] = _mm256_fmadd_ps(odd_of(from), odd, sums[r][h]);
+        sums[r][h] = _mm256_fmadd_ps(even_of(from), even, sums[r][h]);
+      }
+    }
+  store_sums(b, sums);
+}
 
-// Register blocks by rows: 12 sums or fewer, several panels in flight for few rows.
-constexpr int64_t kMaxRows = 6;
-constexpr int64_t kWidePanels[kMaxRows] = {4, 3, 2, 1, 1, 1};
+// sum + the products of four unsigned and four signed bytes. In pairs they would not fit in 16 bits
+// at 8 bits a code, so the codes' top bit goes apart.
+inline __m256i add_dots(__m256i sum, __m256i low, __m256i top, __m256i x) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i low_sum = _mm256_madd_epi16(_mm256_maddubs_epi16(low, x), ones);
+  const __m256i top_sum = _mm256_madd_epi16(_mm256_maddubs_epi16(top, x), ones);
+  return _mm256_add_epi32(sum, _mm256_add_epi32(low_sum, _mm256_slli_epi32(top_sum, 7)));
+}
 
-template <bool kBf16>
-constexpr Block kWide[kMaxRows] = {block<1, 4, kBf16>, block<2, 3, kBf16>, block<3, 2, kBf16>,
-                                   block<4, 1, kBf16>, block<5, 1, kBf16>, block<6, 1, kBf16>};
-template <bool kBf16>
-constexpr Block kNarrow[kMaxRows] = {block<1, 1, kBf16>, block<2, 1, kBf16>, block<3, 1, kBf16>,
-                                     block<4, 1, kBf16>, block<5, 1, kBf16>, block<6, 1, kBf16>};
-
-template <bool kBf16>
-void compute(const MatmulOperands& op, const MatmulTile& tile) {
-  const int64_t last_row = tile.first_row + tile.rows, last_panel = tile.first_panel + tile.panels;
-  for (int64_t row = tile.first_row; row < last_row;) {
-    const int64_t rows = last_row - row < kMaxRows ? last_row - row : kMaxRows;
-    const int64_t step = kWidePanels[rows - 1];
-    int64_t panel = tile.first_panel;
-    for (; panel + step <= last_panel; panel += step) kWide<kBf16>[rows - 1](op, row, panel);
-    for (; panel < last_panel; ++panel) kNarrow<kBf16>[rows - 1](op, row, panel);
-    row += rows;
+template <int kRows>
+void block_codes(const GroupBlock& b) {
+  __m256i whole[kRows][2];
+  const auto* x = static_cast<const int8_t*>(b.x);
+  const auto* w = static_cast<const unsigned char*>(b.w[0]);
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int h = 0; h < 2; ++h) whole[r][h] = _mm256_set1_epi32(-b.zero * b.x_sums[r]);
+  for (int64_t i = 0; i < b.inputs; i += 4)
+#pragma GCC unroll 8
+    for (int h = 0; h < 2; ++h) {
+      const auto* at = reinterpret_cast<const __m256i*>(w + i * kPanel + h * 4 * kLanes);
+      const __m256i codes = _mm256_load_si256(at);
+      const __m256i low = _mm256_and_si256(codes, _mm256_set1_epi8(127));
+      const __m256i top = _mm256_and_si256(_mm256_srli_epi16(codes, 7), _mm256_set1_epi8(1));
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r)
+        whole[r][h] = add_dots(whole[r][h], low, top, word(x + r * b.x_stride + i));
+    }
+#pragma GCC unroll 8
+  for (int h = 0; h < 2; ++h) {
+    const auto* at = reinterpret_cast<const __m128i*>(b.w_scales[0] + h * kLanes);
+    const __m256 w_scale = even_of(_mm256_cvtepu16_epi32(_mm_loadu_si128(at)));
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      float* sum = b.sums + r * kSumStride + h * kLanes;
+      const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(b.x_scales[r]), w_scale);
+      _mm256_store_ps(sum,
+                      _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[r][h]), scale, _mm256_load_ps(sum)));
+    }
   }
+}
+
+struct OnePanel {
+  static constexpr int64_t wide(int64_t) { return 1; }
+};
+struct KernelF32 : OnePanel {
+  static constexpr bool kInteger = false;
+  static constexpr int64_t kValueBytes = 4, kMaxRows = 6;
+  static constexpr Block kWide[] = {block_f32<1>, block_f32<2>, block_f32<3>,
+                                    block_f32<4>, block_f32<5>, block_f32<6>};
+  static constexpr const Block* kNarrow = kWide;
+};
+struct KernelBf16 : OnePanel {
+  static constexpr bool kInteger = false;
+  static constexpr int64_t kValueBytes = 2, kMaxRows = 5;
+  static constexpr Block kWide[] = {block_bf16<1>, block_bf16<2>, block_bf16<3>, block_bf16<4>,
+                                    block_bf16<5>};
+  static constexpr const Block* kNarrow = kWide;
+};
+struct KernelCodes : OnePanel {
+  static constexpr bool kInteger = true;
+  static constexpr int64_t kValueBytes = 1, kMaxRows = 4;
+  static constexpr Block kWide[] = {block_codes<1>, block_codes<2>, block_codes<3>, block_codes<4>};
+  static constexpr const Block* kNarrow = kWide;
+
+  static void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
+    const __m256i low = _mm256_set1_epi8(15);
+    const unsigned char* planes = from + inputs * kPanel / 2;
+    // Byte b of a register looks at bit b % 8 of byte b / 8 of a plane's 32 bits.
+    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,  //
+                                             2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i bit_of = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201ULL));
+    for (int64_t i = 0; i < inputs; i += 8)
+#pragma GCC unroll 8
+      for (int h = 0; h < 2; ++h) {
+        const auto* at = reinterpret_cast<const __m256i*>(from + i * kPanel / 2 + h * 32);
+        const __m256i both = _mm256_load_si256(at);
+        __m256i codes[2] = {_mm256_and_si256(both, low),
+                            _mm256_and_si256(_mm256_srli_epi16(both, 4), low)};
+        for (int bit = 4; bit < bits; ++bit)
+#pragma GCC unroll 8
+          for (int half = 0; half < 2; ++half) {
+            const __m256i bits32 = word(planes + (bit - 4) * inputs * 2 + i * 2 + half * 8 + h * 4);
+            const __m256i picked = _mm256_and_si256(_mm256_shuffle_epi8(bits32, byte_of), bit_of);
+            const __m256i set = _mm256_cmpeq_epi8(picked, bit_of);
+            const __m256i value = _mm256_set1_epi8(static_cast<char>(1 << bit));
+            codes[half] = _mm256_or_si256(codes[half], _mm256_and_si256(set, value));
+          }
+#pragma GCC unroll 8
+        for (int half = 0; half < 2; ++half)
+          _mm256_store_si256(reinterpret_cast<__m256i*>(to + i * kPanel + half * 64 + h * 32),
+                             codes[half]);
+      }
+  }
+};
+
+void compute_pairs(const MatmulOperands& op, const MatmulTile& tile) {
+  const FlushDenormals flush;
+  compute_floats<KernelBf16>(op, tile);
 }
 
 }  // namespace
 
-void matmul_tile_avx2(const MatmulOperands& op, const MatmulTile& tile) {
-  if (op.bf16)
-    compute<true>(op, tile);
-  else
-    compute<false>(op, tile);
+MatmulKernel matmul_kernel_avx2(int bits) {
+  if (bits == 32) return {prepare_f32, compute_floats<KernelF32>};
+  if (bits == 16) return {prepare_bf16, compute_pairs};
+  return {prepare_codes, compute_codes<KernelCodes>};
 }
 
 }  // namespace tessera

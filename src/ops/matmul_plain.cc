@@ -1,34 +1,102 @@
-#include <algorithm>
 #include <cmath>
 
-#include "ops/convert.h"
-#include "ops/matmul_tile.h"
-#include "ops/packed_matrix.h"
+#include "ops/matmul_loops.h"
+#include "ops/prepare_rows.h"
+
+// The reference: one element after the other, as matmul_tile.h defines it. It is never made faster.
 
 namespace tessera {
 namespace {
 
-float weight(const MatmulOperands& op, int64_t o, int64_t i) {
-  const int64_t index = (o / kPanelRows * op.in + i) * kPanelRows + o % kPanelRows;
-  return op.bf16 ? f32_from_bf16(static_cast<const uint16_t*>(op.w)[index])
-                 : static_cast<const float*>(op.w)[index];
+float from_bf16(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  memcpy(&value, &wide, sizeof(value));
+  return value;
 }
+
+// As a processor that takes denormals as 0.
+float flush(float value) {
+  return std::fabs(value) < 0x1p-126F ? std::copysign(0.0F, value) : value;
+}
+
+template <typename Element>
+void each(const GroupBlock& b, const Element& element) {
+  for (int64_t o = 0; o < kPanel; ++o) b.sums[o] = element(o, b.sums[o]);
+}
+
+void block_f32(const GroupBlock& b) {
+  const auto* x = static_cast<const float*>(b.x);
+  const auto* w = static_cast<const float*>(b.w[0]);
+  each(b, [&](int64_t o, float sum) {
+    for (int64_t i = 0; i < b.inputs; ++i) sum = std::fma(x[i], w[i * kPanel + o], sum);
+    return sum;
+  });
+}
+
+void block_bf16(const GroupBlock& b) {
+  const auto* x = static_cast<const uint16_t*>(b.x);
+  const auto* w = static_cast<const uint16_t*>(b.w[0]);
+  const auto product = [&](int64_t i, int64_t o, float sum) {
+    const float weight = flush(from_bf16(w[(i / 2 * kPanel + o) * 2 + i % 2]));
+    return flush(std::fma(from_bf16(x[i]), weight, sum));
+  };
+  each(b, [&](int64_t o, float sum) {
+    for (int64_t i = 0; i < b.inputs; i += 2) sum = product(i, o, product(i + 1, o, sum));
+    return sum;
+  });
+}
+
+void block_codes(const GroupBlock& b) {
+  const auto* x = static_cast<const int8_t*>(b.x);
+  const auto* w = static_cast<const unsigned char*>(b.w[0]);
+  each(b, [&](int64_t o, float sum) {
+    int32_t whole = 0;
+    for (int64_t i = 0; i < b.inputs; ++i)
+      whole += x[i] * (w[(i / 4 * kPanel + o) * 4 + i % 4] - b.zero);
+    return std::fma(static_cast<float>(whole), b.x_scales[0] * from_bf16(b.w_scales[0][o]), sum);
+  });
+}
+
+struct Plain {
+  static constexpr int64_t kMaxRows = 1;
+  static constexpr int64_t wide(int64_t) { return 1; }
+};
+struct PlainF32 : Plain {
+  static constexpr bool kInteger = false;
+  static constexpr int64_t kValueBytes = 4;
+  static constexpr Block kWide[] = {block_f32}, kNarrow[] = {block_f32};
+};
+struct PlainBf16 : Plain {
+  static constexpr bool kInteger = false;
+  static constexpr int64_t kValueBytes = 2;
+  static constexpr Block kWide[] = {block_bf16}, kNarrow[] = {block_bf16};
+};
+struct PlainCodes : Plain {
+  static constexpr bool kInteger = true;
+  static constexpr int64_t kValueBytes = 1;
+  static constexpr Block kWide[] = {block_codes}, kNarrow[] = {block_codes};
+
+  static void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
+    const unsigned char* planes = from + inputs * kPanel / 2;
+    for (int64_t i = 0; i < inputs; ++i)
+      for (int64_t o = 0; o < kPanel; ++o) {
+        const unsigned low = from[(i / 8 * kPanel + o) * 4 + i % 4] >> (i % 8 / 4 * 4) & 15U;
+        const int64_t at = i / 4 * 64 + o * 4 + i % 4;  // the code's place, and its bit's
+        unsigned code = low;
+        for (int bit = 4; bit < bits; ++bit)
+          code |= (planes[(bit - 4) * inputs * kPanel / 8 + at / 8] >> at % 8 & 1U) << bit;
+        to[at] = static_cast<unsigned char>(code);
+      }
+  }
+};
 
 }  // namespace
 
-void matmul_tile_plain(const MatmulOperands& op, const MatmulTile& tile) {
-  const int64_t last_out = std::min(op.out, (tile.first_panel + tile.panels) * kPanelRows);
-  for (int64_t r = tile.first_row; r < tile.first_row + tile.rows; ++r) {
-    const float* x = op.x + r * op.x_stride;
-    float* y = op.y + r * op.y_stride;
-    for (int64_t o = tile.first_panel * kPanelRows; o < last_out; ++o) {
-      float sum = 0;
-      for (int64_t i = 0; i < op.in; ++i) sum = std::fma(x[i], weight(op, o, i), sum);
-      if (op.bias != nullptr) sum += op.bias[o];
-      if (op.add_to_y) sum += y[o];
-      y[o] = sum;
-    }
-  }
+MatmulKernel matmul_kernel_plain(int bits) {
+  if (bits == 32) return {prepare_f32, compute_floats<PlainF32>};
+  if (bits == 16) return {prepare_bf16, compute_floats<PlainBf16>};
+  return {prepare_codes, compute_codes<PlainCodes>};
 }
 
 }  // namespace tessera

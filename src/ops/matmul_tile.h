@@ -4,29 +4,67 @@
 
 namespace tessera {
 
+/// Rows of x as the kernels read them: prepared once for a whole matmul, in the type that the
+/// weights ask for, group by group, so that what one pass needs lies in one piece.
+///
+///   f32 weights    f32 [groups][rows][64]
+///   bf16 weights   bf16 [groups][rows][128], rounded to nearest even, denormals to 0
+///   int weights    s8 [groups][rows][128 or 64]: value = code * scale, the scale being the largest
+///                  |x| of the row's group / 127; and the sum of the codes, which takes the place
+///                  of the weights' zero point
+///
+/// Inputs past the last are 0.
+struct PreparedRows {
+  void* values = nullptr;
+  float* scales = nullptr;  ///< [groups][rows]; of int weights only, as the sums
+  int32_t* sums = nullptr;
+};
+
 /// The operands of one matmul, as the kernels see them: raw pointers and no inline functions,
 /// because it is compiled for several instruction sets.
 struct MatmulOperands {
-  const float* x = nullptr;  ///< [rows, in]
+  const float* x = nullptr;  ///< [rows, in]: what prepare reads
   int64_t x_stride = 0;
-  const void* w = nullptr;  ///< panels of 16 output rows, [panels][in][16]
-  bool bf16 = false;        ///< w's type; f32 otherwise
-  int64_t in = 0, out = 0;
+  PreparedRows prepared;
+  int64_t rows = 0, in = 0, out = 0;
+
+  const void* w = nullptr;  ///< PackedMatrix::data
+  int bits = 32;            ///< of a weight
+  int64_t group = 64, groups = 0, padded_in = 0;
+  int64_t panel_bytes = 0, scale_bytes = 0;
+
   const float* bias = nullptr;  ///< [out], or null
   bool add_to_y = false;
   float* y = nullptr;  ///< [rows, out]
   int64_t y_stride = 0;
 };
 
-/// What one task computes: y of some rows and some panels.
+/// What one task computes: y of some rows (at most kTileRows) and some panels (kTilePanels).
 struct MatmulTile {
   int64_t first_row = 0, rows = 0;
   int64_t first_panel = 0, panels = 0;
 };
+inline constexpr int64_t kTileRows = 96, kTilePanels = 4;
 
-// Each element: one fma chain over in from 0, then + bias, then + what was in y.
-void matmul_tile_plain(const MatmulOperands& op, const MatmulTile& tile);
-void matmul_tile_avx2(const MatmulOperands& op, const MatmulTile& tile);
-void matmul_tile_avx512(const MatmulOperands& op, const MatmulTile& tile);
+/// One instruction set's functions for one kind of weights.
+struct MatmulKernel {
+  void (*prepare)(const MatmulOperands& op, int64_t row);  ///< one row of x
+  void (*compute)(const MatmulOperands& op, const MatmulTile& tile);
+};
+
+// Each element of y, in f32 with one rounding an operation, whatever the instruction set:
+//
+//   f32    one fma chain over i = 0, 1, ... from 0
+//   bf16   one fma chain over i = 1, 0, 3, 2, ... from 0, denormal inputs and results taken as 0:
+//          what the processors' bf16 instruction does
+//   int    for each group in turn: sum = fma(f32(exact sum of code products), x scale * w scale,
+//   sum)
+//
+// then + bias, then + what was in y.
+MatmulKernel matmul_kernel_plain(int bits);
+MatmulKernel matmul_kernel_avx2(int bits);
+MatmulKernel matmul_kernel_avx512(int bits);
+MatmulKernel matmul_kernel_avx512_vnni(int bits);  // integers only
+MatmulKernel matmul_kernel_avx512_bf16(int bits);  // bf16 only
 
 }  // namespace tessera

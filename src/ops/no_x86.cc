@@ -1,6 +1,7 @@
 #include "ops/activation_loops.h"
 #include "ops/attention_tile.h"
 #include "ops/matmul_tile.h"
+#include "ops/quantise.h"
 
 // Linked on other processors, where best_isa() is kPlain and none of these is called.
 
@@ -18,11 +19,23 @@ void attend_avx2(const AttentionTile& tile) {
 void attend_avx512(const AttentionTile& tile) {
   attend_plain(tile);
 }
-void matmul_tile_avx2(const MatmulOperands& op, const MatmulTile& tile) {
-  matmul_tile_plain(op, tile);
+void attend_avx512_bf16(const AttentionTile& tile) {
+  attend_plain(tile);
 }
-void matmul_tile_avx512(const MatmulOperands& op, const MatmulTile& tile) {
-  matmul_tile_plain(op, tile);
+MatmulKernel matmul_kernel_avx2(int bits) {
+  return matmul_kernel_plain(bits);
+}
+MatmulKernel matmul_kernel_avx512(int bits) {
+  return matmul_kernel_plain(bits);
+}
+MatmulKernel matmul_kernel_avx512_vnni(int bits) {
+  return matmul_kernel_plain(bits);
+}
+MatmulKernel matmul_kernel_avx512_bf16(int bits) {
+  return matmul_kernel_plain(bits);
+}
+uint16_t quantise_avx512(const float* values, int bits, uint8_t* codes) {
+  return quantise_plain(values, bits, codes);
 }
 
 }  // namespace tessera

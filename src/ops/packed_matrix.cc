@@ -9,45 +9,25 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/units.h"
 #include "ops/convert.h"
+#include "ops/pack_codes.h"
 #include "tensor/tensor.h"
 #include "tessera/error.h"
 
 namespace tessera {
 namespace {
 
-constexpr int64_t kTile = 8;  // columns turned at a time
+// One f32, or the bf16 of two neighbouring inputs: panels of floats are turned word by word.
+using Word = uint32_t;
+
+constexpr int64_t kTile = 8;        // words of a row turned at a time
+constexpr int64_t kChunk = 256;     // words of a row converted at a time
+constexpr int64_t kAlignment = 64;  // of panels, and of the codes behind the scales
 
 // to[c * kPanelRows + r] = from[r][c] for a panel's 16 rows and 8 columns. SSE2 is part of x86-64,
 // so this needs no choice at run time.
-void transpose(const std::array<const uint16_t*, kPanelRows>& from, uint16_t* to) {
-#if defined(__SSE2__)
-  for (size_t half = 0; half < 2; ++half) {
-    __m128i row[8], pair[8], quad[8];
-    for (size_t r = 0; r < 8; ++r)
-      row[r] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from[8 * half + r]));
-    for (size_t i = 0; i < 4; ++i) {  // pair[2 i], pair[2 i + 1]: columns 0-3, 4-7 of two rows
-      pair[2 * i] = _mm_unpacklo_epi16(row[2 * i], row[2 * i + 1]);
-      pair[2 * i + 1] = _mm_unpackhi_epi16(row[2 * i], row[2 * i + 1]);
-    }
-    for (size_t i = 0; i < 2; ++i)  // quad[4 i + j]: columns 2 j, 2 j + 1 of four rows
-      for (size_t j = 0; j < 2; ++j) {
-        quad[4 * i + 2 * j] = _mm_unpacklo_epi32(pair[4 * i + j], pair[4 * i + 2 + j]);
-        quad[4 * i + 2 * j + 1] = _mm_unpackhi_epi32(pair[4 * i + j], pair[4 * i + 2 + j]);
-      }
-    for (size_t j = 0; j < 4; ++j) {
-      auto* out = reinterpret_cast<__m128i*>(to + 2 * j * kPanelRows + 8 * half);
-      _mm_storeu_si128(out, _mm_unpacklo_epi64(quad[j], quad[4 + j]));
-      _mm_storeu_si128(out + 2, _mm_unpackhi_epi64(quad[j], quad[4 + j]));
-    }
-  }
-#else
-  for (size_t r = 0; r < kPanelRows; ++r)
-    for (size_t c = 0; c < kTile; ++c) to[c * kPanelRows + r] = from[r][c];
-#endif
-}
-
-void transpose(const std::array<const uint32_t*, kPanelRows>& from, uint32_t* to) {
+void transpose(const std::array<const Word*, kPanelRows>& from, Word* to) {
 #if defined(__SSE2__)
   for (size_t c = 0; c < kTile; c += 4)
     for (size_t r = 0; r < kPanelRows; r += 4) {
@@ -66,74 +46,59 @@ void transpose(const std::array<const uint32_t*, kPanelRows>& from, uint32_t* to
 #endif
 }
 
-// Columns of one row at a time; the conversion's room on the stack.
-constexpr int64_t kChunk = 256;
-
-const void* at(const void* from, DType dtype, int64_t index) {
+const std::byte* at(const void* from, DType dtype, int64_t index) {
   return static_cast<const std::byte*>(from) + index * dtype_bytes(dtype);
 }
 
-// A whole panel: 16 rows side by side, in chunks of columns.
-template <typename Bits>
-void pack_panel(const PackedMatrix& to, int64_t panel, const void* from, DType from_dtype) {
-  alignas(64) std::array<std::array<Bits, kChunk>, kPanelRows> converted;
-  Bits* out = static_cast<Bits*>(to.data) + panel * to.in * kPanelRows;
-  for (int64_t first = 0; first < to.in; first += kChunk) {
-    const int64_t count = std::min(kChunk, to.in - first);
-    std::array<const Bits*, kPanelRows> rows;
-    for (int64_t r = 0; r < kPanelRows; ++r) {
-      const void* row = at(from, from_dtype, r * to.in + first);
-      auto& buffer = converted[static_cast<size_t>(r)];
-      if (from_dtype != to.dtype) convert(row, from_dtype, buffer.data(), to.dtype, count);
-      rows[static_cast<size_t>(r)] =
-          from_dtype == to.dtype ? static_cast<const Bits*>(row) : buffer.data();
+DType stored_as(const PackedMatrix& to) {
+  return to.precision == Precision::kF32 ? DType::kF32 : DType::kBF16;
+}
+
+// Inputs [first, first + count) of one row as words; the other half of a last odd one is 0.
+void words_of(const PackedMatrix& to, const void* row, DType from_dtype, int64_t first,
+              int64_t count, Word* words) {
+  const DType stored = stored_as(to);
+  words[(count * dtype_bytes(stored) - 1) / 4] = 0;
+  const std::byte* from = at(row, from_dtype, first);
+  if (from_dtype == stored)
+    std::memcpy(words, from, static_cast<size_t>(count * dtype_bytes(stored)));
+  else
+    convert(from, from_dtype, words, stored, count);
+}
+
+// Rows of floats, [row, row + rows) all in one panel: whole tiles are turned in registers.
+void pack_words(const PackedMatrix& to, int64_t row, int64_t rows, const void* from,
+                DType from_dtype) {
+  const int64_t per_word = 4 / dtype_bytes(stored_as(to));
+  auto* panel = reinterpret_cast<Word*>(static_cast<std::byte*>(to.data) +
+                                        row / kPanelRows * to.panel_bytes());
+  alignas(64) std::array<std::array<Word, kChunk>, kPanelRows> buffer;
+  for (int64_t first = 0; first < to.in; first += kChunk * per_word) {
+    const int64_t inputs = std::min(kChunk * per_word, to.in - first);
+    const int64_t words = (inputs + per_word - 1) / per_word;
+    std::array<const Word*, kPanelRows> lines;
+    for (int64_t r = 0; r < rows; ++r) {
+      auto& line = buffer[static_cast<size_t>(r)];
+      words_of(to, at(from, from_dtype, r * to.in), from_dtype, first, inputs, line.data());
+      lines[static_cast<size_t>(r)] = line.data();
     }
+    Word* out = panel + first / per_word * kPanelRows + row % kPanelRows;
     int64_t c = 0;
-    for (; c + kTile <= count; c += kTile) {
-      transpose(rows, out + (first + c) * kPanelRows);
-      for (const Bits*& row : rows) row += kTile;
-    }
-    for (; c < count; ++c)
-      for (size_t r = 0; r < kPanelRows; ++r)
-        out[(first + c) * kPanelRows + static_cast<int64_t>(r)] = *rows[r]++;
-  }
-}
-
-// One row, for panels that several sources share. Writes only its own lane: the neighbours' may be
-// written at the same time.
-template <typename Bits>
-void pack_row(const PackedMatrix& to, int64_t row, const void* from, DType from_dtype) {
-  std::array<Bits, kChunk> converted;
-  Bits* out =
-      static_cast<Bits*>(to.data) + row / kPanelRows * to.in * kPanelRows + row % kPanelRows;
-  for (int64_t first = 0; first < to.in; first += kChunk) {
-    const int64_t count = std::min(kChunk, to.in - first);
-    convert(at(from, from_dtype, first), from_dtype, converted.data(), to.dtype, count);
-    for (int64_t c = 0; c < count; ++c)
-      out[(first + c) * kPanelRows] = converted[static_cast<size_t>(c)];
-  }
-}
-
-template <typename Bits>
-void pack(const PackedMatrix& to, int64_t first_row, int64_t rows, const void* from,
-          DType from_dtype) {
-  for (int64_t r = 0; r < rows;) {
-    const int64_t row = first_row + r;
-    const void* source = at(from, from_dtype, r * to.in);
-    if (row % kPanelRows == 0 && rows - r >= kPanelRows) {
-      pack_panel<Bits>(to, row / kPanelRows, source, from_dtype);
-      r += kPanelRows;
-    } else {
-      pack_row<Bits>(to, row, source, from_dtype);
-      ++r;
-    }
+    if (rows == kPanelRows)
+      for (; c + kTile <= words; c += kTile) {
+        transpose(lines, out + c * kPanelRows);
+        for (const Word*& line : lines) line += kTile;
+      }
+    for (; c < words; ++c)  // only the own lanes: a neighbour's may be written at the same time
+      for (int64_t r = 0; r < rows; ++r) out[c * kPanelRows + r] = *lines[static_cast<size_t>(r)]++;
   }
 }
 
 void check(const PackedMatrix& to, bool holds, std::string what, std::string expected,
            std::string found) {
   if (holds) return;
-  throw Error({.where = "pack_rows into " + describe(to.dtype, {to.out, to.in}),
+  throw Error({.where = "pack_rows into " + std::string(precision_name(to.precision)) + " [" +
+                        std::to_string(to.out) + ", " + std::to_string(to.in) + "]",
                .what = std::move(what),
                .expected = std::move(expected),
                .found = std::move(found)});
@@ -141,35 +106,47 @@ void check(const PackedMatrix& to, bool holds, std::string what, std::string exp
 
 }  // namespace
 
-uint64_t PackedMatrix::bytes(DType dtype, int64_t out, int64_t in) {
-  const PackedMatrix shape = {.dtype = dtype, .out = out, .in = in};
-  return static_cast<uint64_t>(shape.panels() * kPanelRows * in * dtype_bytes(dtype));
+int64_t PackedMatrix::padded_in() const {
+  const int64_t quantum = format().quantum;
+  return (in + quantum - 1) / quantum * quantum;
+}
+
+int64_t PackedMatrix::scale_bytes() const {
+  if (!format().integer) return 0;
+  return static_cast<int64_t>(
+      round_up(static_cast<uint64_t>(groups() * kPanelRows * 2), kAlignment));
+}
+
+int64_t PackedMatrix::panel_bytes() const {
+  const int64_t codes = padded_in() * kPanelRows * format().bits / 8;
+  return scale_bytes() + static_cast<int64_t>(round_up(static_cast<uint64_t>(codes), kAlignment));
 }
 
 void pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, const void* from,
                DType from_dtype) {
-  check(to, to.dtype == DType::kF32 || to.dtype == DType::kBF16, "matrix", "f32 or bf16",
-        std::string(dtype_name(to.dtype)));
+  check(to, to.format().bits != 0, "matrix", "a precision that CPUs compute",
+        std::string(precision_name(to.precision)));
   check(to, from_dtype == DType::kF32 || from_dtype == DType::kBF16 || from_dtype == DType::kF16,
         "source", "f32, bf16 or f16", std::string(dtype_name(from_dtype)));
   check(to, first_row >= 0 && rows >= 0 && first_row <= to.out - rows, "rows",
         "at most " + std::to_string(to.out),
         std::to_string(rows) + " from " + std::to_string(first_row));
-  if (to.dtype == DType::kF32)
-    pack<uint32_t>(to, first_row, rows, from, from_dtype);
-  else
-    pack<uint16_t>(to, first_row, rows, from, from_dtype);
+  for (int64_t done = 0; done < rows;) {
+    const int64_t row = first_row + done;
+    const int64_t count = std::min(rows - done, kPanelRows - row % kPanelRows);
+    const void* source = at(from, from_dtype, done * to.in);
+    if (to.format().integer)
+      pack_codes(to, row, count, source, from_dtype);
+    else
+      pack_words(to, row, count, source, from_dtype);
+    done += count;
+  }
 }
 
 void pack_padding(const PackedMatrix& to) {
-  const int64_t used = to.out % kPanelRows;
-  if (used == 0) return;
-  const auto element = static_cast<size_t>(dtype_bytes(to.dtype));
-  auto* panel = static_cast<std::byte*>(to.data) +
-                (to.panels() - 1) * to.in * kPanelRows * dtype_bytes(to.dtype);
-  for (int64_t i = 0; i < to.in; ++i)
-    std::memset(panel + static_cast<size_t>(i * kPanelRows + used) * element, 0,
-                static_cast<size_t>(kPanelRows - used) * element);
+  if (to.out % kPanelRows == 0) return;
+  const int64_t last = (to.panels() - 1) * to.panel_bytes();
+  std::memset(static_cast<std::byte*>(to.data) + last, 0, static_cast<size_t>(to.panel_bytes()));
 }
 
 }  // namespace tessera

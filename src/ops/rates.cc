@@ -21,7 +21,8 @@ struct Bench {
         stream(on.open_stream("rates")),
         weights(on.allocate(kWeightBytes, MemoryKind::kFixed, "rate measurement")),
         x(on.allocate(kMaxRows * kIn * 4, MemoryKind::kFixed, "rate measurement")),
-        y(on.allocate(kMaxRows * kIn * 4, MemoryKind::kFixed, "rate measurement")) {
+        y(on.allocate(kMaxRows * kIn * 4, MemoryKind::kFixed, "rate measurement")),
+        scratch(on.allocate(kMaxRows * kIn * 4, MemoryKind::kFixed, "rate measurement")) {
     // Writes every page: one that was never written would be read from the cache.
     stream->run({}, Work([to = weights.data(), from = x.data()](WorkerPool& pool) {
                   constexpr int kOneHundredth = 0x3c;  // 0.011 in bf16 and f32, repeated
@@ -34,35 +35,36 @@ struct Bench {
   }
 
   // Seconds of one matmul.
-  double time(int64_t rows, DType dtype, int64_t out) {
-    const PackedMatrix w = {weights.data(), &device, dtype, out, kIn};
+  double time(int64_t rows, Precision precision, int64_t out) {
+    const PackedMatrix w = {weights.data(), &device, precision, out, kIn};
+    Arena arena(scratch);
     Tensor to(y.data(), &device, DType::kF32, {rows, out});
     const double start = now_s();
-    matmul(*stream, Tensor(x.data(), &device, DType::kF32, {rows, kIn}), w, {}, to);
+    matmul(*stream, arena, Tensor(x.data(), &device, DType::kF32, {rows, kIn}), w, {}, to);
     stream->synchronize();
     return now_s() - start;
   }
 
   // The shortest of the runs that fit in a short while: others on the machine only make it longer.
-  double best_time(int64_t rows, DType dtype, int64_t out) {
+  double best_time(int64_t rows, Precision precision, int64_t out) {
     const double start = now_s();
-    double best = time(rows, dtype, out);
-    while (now_s() - start < kRepeatS) best = std::min(best, time(rows, dtype, out));
+    double best = time(rows, precision, out);
+    while (now_s() - start < kRepeatS) best = std::min(best, time(rows, precision, out));
     return best;
   }
 
   Device& device;
   std::unique_ptr<Stream> stream;
-  DeviceBuffer weights, x, y;
+  DeviceBuffer weights, x, y, scratch;
 };
 
 // As many rows as a slow device does in a few milliseconds, or as a prefill has.
-double flops_per_s(Bench& bench, DType dtype, int threads) {
+double flops_per_s(Bench& bench, Precision precision, int threads) {
   const int64_t out = std::clamp<int64_t>(64 * threads, 256, kIn);
   int64_t rows = 12;
-  while (rows < kMaxRows && bench.time(rows, dtype, out) < kUnitS) rows *= 2;
+  while (rows < kMaxRows && bench.time(rows, precision, out) < kUnitS) rows *= 2;
   rows = std::min(rows, kMaxRows);
-  return 2 * static_cast<double>(rows * out * kIn) / bench.best_time(rows, dtype, out);
+  return 2 * static_cast<double>(rows * out * kIn) / bench.best_time(rows, precision, out);
 }
 
 }  // namespace
@@ -72,12 +74,19 @@ MatmulRates measure_matmul_rates(Device& device) {
   Bench bench(device);
   const int threads = device.info().threads;
   MatmulRates rates;
-  rates.f32_flops_per_s = flops_per_s(bench, DType::kF32, threads);
-  rates.bf16_flops_per_s = flops_per_s(bench, DType::kBF16, threads);
+  const auto measure = [&](Precision measured, std::initializer_list<Precision> alike) {
+    const double rate = flops_per_s(bench, measured, threads);
+    for (const Precision precision : alike)
+      rates.flops_per_s[static_cast<size_t>(precision)] = rate;
+  };
+  measure(Precision::kF32, {Precision::kF32});
+  measure(Precision::kBF16, {Precision::kBF16, Precision::kFp8});
+  measure(Precision::kInt8, {Precision::kInt8});
+  measure(Precision::kInt4, {Precision::kInt6, Precision::kInt5, Precision::kInt4});
   constexpr int64_t kOut = static_cast<int64_t>(kWeightBytes) / (2 * kIn);
   static_assert(kOut <= kMaxRows * kIn, "y is large enough");
   rates.read_bytes_per_s =
-      static_cast<double>(kWeightBytes) / bench.best_time(1, DType::kBF16, kOut);
+      static_cast<double>(kWeightBytes) / bench.best_time(1, Precision::kBF16, kOut);
   return rates;
 }
 

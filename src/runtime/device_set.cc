@@ -106,8 +106,7 @@ std::vector<PlanDevice> describe_devices(const DeviceSet& set) {
                                                         .granule_bytes = info.granule_bytes,
                                                         .read_bytes_per_s = rates.read_bytes_per_s,
                                                         .measured = true});
-    out.flops_per_s.fill(rates.bf16_flops_per_s);
-    out.flops_per_s[static_cast<size_t>(Precision::kF32)] = rates.f32_flops_per_s;
+    out.flops_per_s = rates.flops_per_s;
   }
   return described;
 }

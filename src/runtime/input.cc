@@ -6,11 +6,11 @@ namespace tessera {
 
 TokenInput::TokenInput(const ModelSpec& model, Device& device, const PipelineLimits& limits)
     : device_(device),
-      weights_(device.allocate(layout_of(model.embedding, limits.weights).bytes,
-                               MemoryKind::kWeights, model.embedding.name)),
+      weights_(device.allocate(layout_of(model.embedding, limits.wide).bytes, MemoryKind::kWeights,
+                               model.embedding.name)),
       arena_buffer_(device.allocate(embedding_arena_bytes(model, limits), MemoryKind::kArena,
                                     model.embedding.name)),
-      table_(UnitWeights(model.embedding, limits.weights, device, weights_.data()).table("table")) {
+      table_(UnitWeights(model.embedding, limits.wide, device, weights_.data()).table("table")) {
   Arena arena(arena_buffer_);
   slots_ = take_embedding_slots(arena, model, limits);
   for (int slot = 0; slot < limits.slots; ++slot) ready_.push_back(device.make_event());

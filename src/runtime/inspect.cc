@@ -26,8 +26,8 @@ DevicesReport inspect_devices() {
   WorkerPool pool(info.usable_cores());
   host.read_bytes_per_s = measure_read_bandwidth(pool);
   const MatmulRates rates = measure_rates(info.usable_cores(), 1);
-  host.f32_flops_per_s = rates.f32_flops_per_s;
-  host.bf16_flops_per_s = rates.bf16_flops_per_s;
+  host.f32_flops_per_s = rates.flops(Precision::kF32);
+  host.bf16_flops_per_s = rates.flops(Precision::kBF16);
 
   for (const GpuInfo& gpu : find_gpus())
     report.gpus.push_back({.index = gpu.index,

@@ -44,11 +44,11 @@ void cut(const Wanted& wanted, const File& file, uint64_t piece_bytes, LoadPlan&
 }  // namespace
 
 LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                   const TensorIndex* vision, std::string_view vision_prefix, DType dtype,
+                   const TensorIndex* vision, std::string_view vision_prefix,
                    uint64_t piece_bytes) {
   std::map<std::pair<std::string, uint64_t>, Wanted> by_place;  // in the order of the files
   for (const LoadTarget& target : targets) {
-    const UnitLayout layout = layout_of(*target.unit, dtype);
+    const UnitLayout layout = layout_of(*target.unit, target.precision);
     for (size_t w = 0; w < target.unit->weights.size(); ++w) {
       const WeightSpec& weight = target.unit->weights[w];
       for (const WeightSource& source : weight.sources) {
@@ -60,7 +60,9 @@ LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& ma
         wanted.cols = weight.cols;
         wanted.destinations.push_back(
             {.form = weight.form,
-             .dtype = weight.form == WeightForm::kVector ? DType::kF32 : dtype,
+             .precision = target.precision,
+             .dtype =
+                 weight.form == WeightForm::kVector ? DType::kF32 : table_dtype(target.precision),
              .data = static_cast<std::byte*>(target.data) + layout.offsets[w],
              .device = target.device,
              .rows = weight.rows,

@@ -25,9 +25,12 @@ void place(const LoadPiece& piece, const std::byte* data) {
   for (const LoadDestination& to : piece.destinations) {
     const int64_t first_row = to.first_row + piece.first_row;
     if (to.form == WeightForm::kMatrix) {
-      pack_rows(
-          {.data = to.data, .device = to.device, .dtype = to.dtype, .out = to.rows, .in = to.cols},
-          first_row, piece.rows, data, piece.dtype);
+      pack_rows({.data = to.data,
+                 .device = to.device,
+                 .precision = to.precision,
+                 .out = to.rows,
+                 .in = to.cols},
+                first_row, piece.rows, data, piece.dtype);
     } else {
       auto* at = static_cast<std::byte*>(to.data) + first_row * to.cols * dtype_bytes(to.dtype);
       convert(data, piece.dtype, at, to.dtype, piece.rows * to.cols);
@@ -88,10 +91,10 @@ class Load {
   double reported_s_ = 0;
 };
 
-void pad_matrices(const std::vector<LoadTarget>& targets, DType dtype) {
+void pad_matrices(const std::vector<LoadTarget>& targets) {
   for (const LoadTarget& target : targets) {
     if (target.data == nullptr) continue;
-    const UnitWeights weights(*target.unit, dtype, *target.device, target.data);
+    const UnitWeights weights(*target.unit, target.precision, *target.device, target.data);
     for (const WeightSpec& weight : target.unit->weights)
       if (weight.form == WeightForm::kMatrix) pack_padding(weights.matrix(weight.name));
   }
@@ -100,11 +103,11 @@ void pad_matrices(const std::vector<LoadTarget>& targets, DType dtype) {
 }  // namespace
 
 LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                        const TensorIndex* vision, std::string_view vision_prefix, DType dtype,
+                        const TensorIndex* vision, std::string_view vision_prefix,
                         const LoadOptions& options,
                         const std::function<void(const LoadProgress&)>& progress,
                         const CancelFlag* cancel) {
-  const LoadPlan plan = plan_load(targets, main, vision, vision_prefix, dtype, kPieceBytes);
+  const LoadPlan plan = plan_load(targets, main, vision, vision_prefix, kPieceBytes);
   LoadResult result{.bytes_read = plan.total_bytes};
   if (plan.pieces.empty()) return result;
   if (plan.largest_piece_bytes > options.host_cap_bytes)
@@ -117,7 +120,7 @@ LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorInde
       static_cast<int>(std::min<uint64_t>(options.host_cap_bytes / plan.largest_piece_bytes, 64));
   const int readers = std::min(options.readers, fitting);
 
-  pad_matrices(targets, dtype);
+  pad_matrices(targets);
   StagingRing ring(plan.largest_piece_bytes, readers);
   Load load(plan, ring, cancel, progress);
   std::vector<std::thread> threads;

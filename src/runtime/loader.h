@@ -10,9 +10,10 @@
 
 namespace tessera {
 
-/// A unit and the device memory that it is loaded into (layout_of(unit, dtype)).
+/// A unit and the device memory that it is loaded into (layout_of(unit, precision)).
 struct LoadTarget {
   const UnitSpec* unit;
+  Precision precision;  ///< how its matrices are stored
   Device* device;
   void* data;  ///< null on simulated devices: nothing is read for them
 };
@@ -38,13 +39,12 @@ struct LoadResult {
 /// ring. A tensor that two targets need (tied embeddings) is read once.
 ///
 ///   main, vision   where each WeightOrigin's tensors are; vision null: there is no tower
-///   dtype          how matrices and tables are stored: f32 or bf16
 ///   progress       called about ten times a second from one reader at a time; may be empty
 ///
 /// Every name, dtype and shape is checked before the first byte is read. Throws Error, Cancelled;
 /// all readers have stopped by then.
 LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                        const TensorIndex* vision, std::string_view vision_prefix, DType dtype,
+                        const TensorIndex* vision, std::string_view vision_prefix,
                         const LoadOptions& options,
                         const std::function<void(const LoadProgress&)>& progress,
                         const CancelFlag* cancel);

@@ -100,8 +100,8 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
         host_bytes += stage.bytes.total();
   require_host_memory(host_bytes);
 
-  const PipelineLimits limits = make_limits(
-      problem.workload, static_cast<int>(devices_.devices.size()), storage_dtype(plan_));
+  const PipelineLimits limits =
+      make_limits(problem.workload, static_cast<int>(devices_.devices.size()), problem.own);
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_,
@@ -114,7 +114,7 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
   };
   load_ = load_weights(pipeline_->load_targets(), main_tensors_,
                        vision_tensors_ ? &*vision_tensors_ : &main_tensors_,
-                       vision_tensors_ ? "" : kVisionPrefix, pipeline_->limits().weights,
+                       vision_tensors_ ? "" : kVisionPrefix,
                        {.host_cap_bytes = options.host_memory_bytes}, progress, cancel);
   // Weights are all of a virtual device's memory that has been touched by now; the token
   // embedding's host copy counts as the host's.

@@ -10,12 +10,14 @@ namespace tessera {
 
 Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits)
     : model_(model), limits_(limits), times_(placement.stages.size()) {
-  for (size_t i = 0; i < placement.stages.size(); ++i)
-    stages_.push_back(std::make_unique<Stage>(model, placement.stages[i],
-                                              i + 1 == placement.stages.size(), limits));
+  for (size_t i = 0; i < placement.stages.size(); ++i) {
+    const bool last = i + 1 == placement.stages.size();
+    stages_.push_back(std::make_unique<Stage>(
+        model, placement.stages[i], last ? std::optional(placement.head) : std::nullopt, limits));
+  }
   input_ = std::make_unique<TokenInput>(model, *placement.embedding, limits);
   if (placement.vision != nullptr)
-    vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.weights);
+    vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.wide);
 
   for (int slot = 0; slot < limits.slots; ++slot) {
     MicroBatch& batch = *batches_.emplace_back(std::make_unique<MicroBatch>());
@@ -39,10 +41,14 @@ Pipeline::~Pipeline() {
 std::vector<LoadTarget> Pipeline::load_targets() const {
   std::vector<LoadTarget> targets;
   if (vision_)
-    targets.push_back(
-        {.unit = &*model_.vision, .device = &vision_->device(), .data = vision_->unit_base()});
-  targets.push_back(
-      {.unit = &model_.embedding, .device = &input_->device(), .data = input_->unit_base()});
+    targets.push_back({.unit = &*model_.vision,
+                       .precision = limits_.wide,
+                       .device = &vision_->device(),
+                       .data = vision_->unit_base()});
+  targets.push_back({.unit = &model_.embedding,
+                     .precision = limits_.wide,
+                     .device = &input_->device(),
+                     .data = input_->unit_base()});
   for (const auto& stage : stages_)
     std::ranges::copy(stage->load_targets(), std::back_inserter(targets));
   return targets;

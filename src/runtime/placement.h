@@ -11,12 +11,14 @@ namespace tessera {
 /// A share of the decoder: consecutive layers on one device.
 struct StagePlacement {
   Device* device;
-  int64_t first_layer, last_layer;  ///< both included
+  int64_t first_layer, last_layer;      ///< both included
+  std::vector<Precision> precisions;    ///< of each of these layers
 };
 
 /// Which device holds which unit. Devices outlive all that is placed on them.
 struct Placement {
   std::vector<StagePlacement> stages;  ///< in pipeline order; the last also holds the head
+  Precision head;
   Device* embedding;                   ///< may be the host
   Device* vision;                      ///< null where the model has no tower, or it is not wanted
 };
@@ -28,7 +30,7 @@ struct PipelineLimits {
   int64_t max_blocks;  ///< KV blocks of one sequence
   int64_t kv_blocks;   ///< KV blocks in all
   int slots;           ///< micro-batches in flight
-  DType weights;       ///< f32 or bf16
+  Precision wide;      ///< of what stays at 16 bits or more: f32 or bf16
   DType kv;
 };
 

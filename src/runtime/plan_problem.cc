@@ -13,37 +13,11 @@
 namespace tessera {
 namespace {
 
-// Scales and zero points included.
-double bits_per_weight(Precision precision) {
-  switch (precision) {
-    case Precision::kF32:
-      return 32;
-    case Precision::kBF16:
-      return 16;
-    case Precision::kInt8:  // groups of 128, f16 scale
-      return 8.125;
-    case Precision::kFp8:  // a scale a row
-      return 8;
-    case Precision::kInt6:  // groups of 64, f16 scale and zero, as the two below
-      return 6.5;
-    case Precision::kInt5:
-      return 5.5;
-    case Precision::kInt4:
-      return 4.5;
-  }
-  return 32;
-}
-
-bool stored_here(Precision precision) {
-  return precision == Precision::kF32 || precision == Precision::kBF16;
-}
-
+// fp8, a byte a weight, has no kernel and so no layout on this kind of device.
 uint64_t unit_bytes(const UnitSpec& unit, Precision precision) {
-  if (stored_here(precision))
-    return layout_of(unit, precision == Precision::kF32 ? DType::kF32 : DType::kBF16).bytes;
-  const double matrices = static_cast<double>(unit.matmul_parameters());
-  const double others = static_cast<double>(unit.parameters() - unit.matmul_parameters());
-  return static_cast<uint64_t>(matrices * bits_per_weight(precision) / 8 + others * 4);
+  if (precision != Precision::kFp8) return layout_of(unit, precision).bytes;
+  const int64_t others = unit.parameters() - unit.matmul_parameters();
+  return static_cast<uint64_t>(unit.matmul_parameters() + 4 * others);
 }
 
 PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precision> formats,
@@ -69,7 +43,7 @@ Precision own_precision(const ModelSpec& model) {
   return model.config.decoder.dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16;
 }
 
-PipelineLimits make_limits(const Workload& workload, int devices, DType weights) {
+PipelineLimits make_limits(const Workload& workload, int devices, Precision wide) {
   const int64_t blocks = (workload.context + kBlockTokens - 1) / kBlockTokens;
   const int64_t chunk = std::min(workload.chunk_tokens, workload.context);
   return {.rows = std::max(chunk, workload.sequences),
@@ -77,8 +51,8 @@ PipelineLimits make_limits(const Workload& workload, int devices, DType weights)
           .max_blocks = blocks,
           .kv_blocks = blocks * workload.sequences,
           .slots = devices + 1,  // one for each stage, and one on its way
-          .weights = weights,
-          .kv = weights};
+          .wide = wide,
+          .kv = table_dtype(wide)};
 }
 
 PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
@@ -120,7 +94,7 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
   const uint64_t last_stage = round_up(stage_arena_bytes(model, limits, true), granule);
   const uint64_t embedding = round_up(embedding_arena_bytes(model, limits), granule);
   const uint64_t vision =
-      model.vision ? round_up(vision_arena_bytes(model, limits.weights), granule) : 0;
+      model.vision ? round_up(vision_arena_bytes(model, limits.wide), granule) : 0;
   for (const bool layers : {false, true})
     for (const bool head : {false, true})
       for (const bool with_vision : {false, true})

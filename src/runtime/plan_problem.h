@@ -23,6 +23,6 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
                          PlanLinks links, const Workload& workload);
 
 /// The sizes a pipeline needs for a workload over at most `devices` stages.
-PipelineLimits make_limits(const Workload& workload, int devices, DType weights);
+PipelineLimits make_limits(const Workload& workload, int devices, Precision wide);
 
 }  // namespace tessera

@@ -20,7 +20,7 @@ constexpr int64_t kTypicalAnswer = 128;
 
 // Formats that the kernels of this build can multiply with.
 bool runnable(Precision precision) {
-  return precision == Precision::kF32 || precision == Precision::kBF16;
+  return precision != Precision::kFp8;
 }
 
 Precision named_precision(const std::string& name) {
@@ -63,21 +63,21 @@ std::vector<Precision> allowed_precisions(const ModelSpec& model, const std::str
     const Precision forced = named_precision(wanted);
     if (to_run && !runnable(forced))
       throw Error({.where = "--precision",
-                   .expected = "auto, f32 or bf16: what the kernels of this build multiply",
+                   .expected = "auto, f32, bf16, int8, int6, int5 or int4: CPUs have no fp8",
                    .found = wanted,
                    .hint = "tessera plan takes all precisions"});
     return {forced};
   }
   std::vector<Precision> allowed = {own};
-  if (!to_run)
-    for (const Precision lower :
-         {Precision::kBF16, Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
-      if (lower > own) allowed.push_back(lower);
+  for (const Precision lower :
+       {Precision::kBF16, Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
+    if (lower > own) allowed.push_back(lower);
   return allowed;
 }
 
-DType dtype_of(Precision precision) {
-  return precision == Precision::kF32 ? DType::kF32 : DType::kBF16;
+// What stays at 16 bits or more follows a precision that was asked for.
+Precision wide_of(Precision precision) {
+  return std::min(precision, Precision::kBF16);
 }
 
 PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
@@ -88,12 +88,11 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
   std::ranges::copy_if(kPrecisions, std::back_inserter(formats),
                        [&](Precision format) { return !to_run || runnable(format); });
   const PipelineLimits limits =
-      make_limits(workload, static_cast<int>(devices.size()), dtype_of(precisions.front()));
+      make_limits(workload, static_cast<int>(devices.size()), wide_of(precisions.front()));
   PlanProblem problem =
       make_problem(model, limits, formats, std::move(devices), std::move(links), workload);
   problem.precisions = std::move(precisions);
-  // What stays at 16 bits or more follows a precision that was asked for.
-  problem.own = std::min(problem.precisions.front(), Precision::kBF16);
+  problem.own = wide_of(problem.precisions.front());
   return problem;
 }
 
@@ -146,17 +145,6 @@ Plan plan_for_this_machine(const ModelSpec& model, const EngineOptions& options,
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links) {
   return problem_here(model, options, std::move(devices), std::move(links), true);
-}
-
-DType storage_dtype(const Plan& plan) {
-  const Precision first = plan.stages.front().precisions.front();
-  for (const PlanStage& stage : plan.stages)
-    for (const Precision precision : stage.precisions)
-      if (precision != first || !runnable(precision) || plan.head_precision != first)
-        throw Error({.where = "plan",
-                     .expected = "f32 or bf16 everywhere: what the kernels of this build multiply",
-                     .found = fmt::format("{}", precision_name(precision))});
-  return dtype_of(first);
 }
 
 Plan plan_model(const EngineOptions& options) {

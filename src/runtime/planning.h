@@ -17,7 +17,4 @@ PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& option
 /// The plan's units on open devices.
 Placement place(const Plan& plan, const DeviceSet& devices);
 
-/// How the plan's weights are stored. Throws Error when the kernels for it are not there.
-DType storage_dtype(const Plan& plan);
-
 }  // namespace tessera

@@ -15,20 +15,21 @@ void upload(Stream& stream, Tensor& to, const std::vector<int32_t>& from) {
 
 }  // namespace
 
-Stage::Stage(const ModelSpec& model, const StagePlacement& placement, bool with_head,
+Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
              const PipelineLimits& limits)
-    : model_(model), placement_(placement), limits_(limits) {
+    : model_(model), placement_(placement), head_precision_(head), limits_(limits) {
   const DecoderConfig& config = model.config.decoder;
   Device& device = *placement.device;
 
-  const auto hold = [&](const UnitSpec& unit) {
+  const auto hold = [&](const UnitSpec& unit, Precision precision) {
     weights_.push_back(
-        device.allocate(layout_of(unit, limits.weights).bytes, MemoryKind::kWeights, unit.name));
-    return UnitWeights(unit, limits.weights, device, weights_.back().data());
+        device.allocate(layout_of(unit, precision).bytes, MemoryKind::kWeights, unit.name));
+    return UnitWeights(unit, precision, device, weights_.back().data());
   };
-  for (int64_t layer = placement.first_layer; layer <= placement.last_layer; ++layer)
-    layers_.emplace_back(hold(model.layers[static_cast<size_t>(layer)]));
-  if (with_head) head_.emplace(hold(model.head));
+  for (size_t i = 0; i < placement.precisions.size(); ++i)
+    layers_.emplace_back(hold(model.layers[static_cast<size_t>(placement.first_layer) + i],
+                              placement.precisions[i]));
+  if (head) head_.emplace(hold(model.head, *head));
 
   for (int64_t layer = placement.first_layer; layer <= placement.last_layer; ++layer) {
     KvPages& pages = pages_.emplace_back(KvPages{.data = nullptr,
@@ -43,8 +44,8 @@ Stage::Stage(const ModelSpec& model, const StagePlacement& placement, bool with_
     pages.data = kv_.back().data();
   }
 
-  arena_buffer_ =
-      device.allocate(stage_arena_bytes(model, limits, with_head), MemoryKind::kArena, "stage");
+  arena_buffer_ = device.allocate(stage_arena_bytes(model, limits, head.has_value()),
+                                  MemoryKind::kArena, "stage");
   arena_.emplace(arena_buffer_);
   buffers_ = take_stage_buffers(*arena_, model, limits);
 
@@ -64,10 +65,14 @@ std::vector<LoadTarget> Stage::load_targets() const {
   std::vector<LoadTarget> targets;
   for (size_t i = 0; i < layers_.size(); ++i)
     targets.push_back({.unit = &model_.layers[static_cast<size_t>(placement_.first_layer) + i],
+                       .precision = placement_.precisions[i],
                        .device = &device(),
                        .data = weights_[i].data()});
   if (head_)
-    targets.push_back({.unit = &model_.head, .device = &device(), .data = weights_.back().data()});
+    targets.push_back({.unit = &model_.head,
+                       .precision = *head_precision_,
+                       .device = &device(),
+                       .data = weights_.back().data()});
   return targets;
 }
 

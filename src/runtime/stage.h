@@ -16,9 +16,9 @@ namespace tessera {
 /// called by one thread.
 class Stage {
  public:
-  /// Books and allocates; weights are still to be loaded (load_targets()). Throws Error when the
-  /// device's budget is too small.
-  Stage(const ModelSpec& model, const StagePlacement& placement, bool with_head,
+  /// Books and allocates; weights are still to be loaded (load_targets()). `head`: the precision of
+  /// the output head, on the last stage. Throws Error when the device's budget is too small.
+  Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
         const PipelineLimits& limits);
   ~Stage();
 
@@ -67,6 +67,7 @@ class Stage {
 
   const ModelSpec& model_;
   const StagePlacement placement_;
+  const std::optional<Precision> head_precision_;
   const PipelineLimits limits_;
 
   std::vector<DeviceBuffer> weights_;  // as load_targets()

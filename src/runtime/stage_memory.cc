@@ -57,7 +57,7 @@ uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits,
   const StageSlot& slot = buffers.slots.front();
   Tensor hidden = slot.hidden;
 
-  const UnitWeights weights(model.layers.front(), limits.weights, *device, nullptr);
+  const UnitWeights weights(model.layers.front(), limits.wide, *device, nullptr);
   KvPages pages{.data = nullptr,
                 .device = device.get(),
                 .dtype = limits.kv,
@@ -71,7 +71,7 @@ uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits,
       .max_context = limits.max_blocks * kBlockTokens};
   decoder_layer(*stream, arena, config, DecoderLayer(weights), buffers.rope, rows, pages, hidden);
   if (with_head) {
-    const UnitWeights head(model.head, limits.weights, *device, nullptr);
+    const UnitWeights head(model.head, limits.wide, *device, nullptr);
     const Arena::Scope scope(arena);
     const Tensor wanted = arena.take(DType::kF32, {limits.sequences, config.hidden});
     Tensor logits = arena.take(DType::kF32, {limits.sequences, config.vocab});
@@ -87,12 +87,12 @@ uint64_t embedding_arena_bytes(const ModelSpec& model, const PipelineLimits& lim
   return arena.peak_bytes();
 }
 
-uint64_t vision_arena_bytes(const ModelSpec& model, DType weights) {
+uint64_t vision_arena_bytes(const ModelSpec& model, Precision precision) {
   const std::unique_ptr<Device> device = dry_device();
   const std::unique_ptr<Stream> stream = device->open_stream("dry run");
   Arena arena(*device);
   VisionBuffers buffers = take_vision_buffers(arena, model);
-  const UnitWeights unit(*model.vision, weights, *device, nullptr);
+  const UnitWeights unit(*model.vision, precision, *device, nullptr);
   const VisionWeights vision(unit, *model.config.vision, *model.config.projector);
   vision_tower(*stream, arena, *model.config.vision, vision, buffers.pixels, buffers.features);
   project(*stream, arena, *model.config.projector, vision, buffers.features, buffers.rows);

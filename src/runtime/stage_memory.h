@@ -41,9 +41,10 @@ struct VisionBuffers {
 VisionBuffers take_vision_buffers(Arena& arena, const ModelSpec& model);
 
 /// Bytes of each arena, found by a dry run of the very code that will use it: what the planner
-/// promises is what the pipeline takes.
+/// promises is what the pipeline takes. Stages take what limits.wide needs: a matmul's scratch is
+/// no larger for a lower precision.
 uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits, bool with_head);
 uint64_t embedding_arena_bytes(const ModelSpec& model, const PipelineLimits& limits);
-uint64_t vision_arena_bytes(const ModelSpec& model, DType weights);
+uint64_t vision_arena_bytes(const ModelSpec& model, Precision precision);
 
 }  // namespace tessera

@@ -2,16 +2,16 @@
 
 namespace tessera {
 
-VisionRunner::VisionRunner(const ModelSpec& model, Device& device, DType weights)
+VisionRunner::VisionRunner(const ModelSpec& model, Device& device, Precision precision)
     : model_(model),
       device_(device),
-      weights_buffer_(device.allocate(layout_of(*model.vision, weights).bytes, MemoryKind::kWeights,
-                                      model.vision->name)),
-      arena_buffer_(device.allocate(vision_arena_bytes(model, weights), MemoryKind::kArena,
+      weights_buffer_(device.allocate(layout_of(*model.vision, precision).bytes,
+                                      MemoryKind::kWeights, model.vision->name)),
+      arena_buffer_(device.allocate(vision_arena_bytes(model, precision), MemoryKind::kArena,
                                     model.vision->name)),
       arena_(arena_buffer_),
       buffers_(take_vision_buffers(arena_, model)),
-      weights_(UnitWeights(*model.vision, weights, device, weights_buffer_.data()),
+      weights_(UnitWeights(*model.vision, precision, device, weights_buffer_.data()),
                *model.config.vision, *model.config.projector),
       stream_(device.open_stream("vision")) {}
 

@@ -28,7 +28,7 @@ struct ImageRows {
 /// by one thread at a time.
 class VisionRunner {
  public:
-  VisionRunner(const ModelSpec& model, Device& device, DType weights);
+  VisionRunner(const ModelSpec& model, Device& device, Precision precision);
   ~VisionRunner();
 
   Device& device() const { return device_; }

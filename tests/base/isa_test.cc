@@ -8,7 +8,8 @@ namespace tessera {
 namespace {
 
 TEST(Isa, NamesGoThereAndBack) {
-  for (const Isa isa : {Isa::kPlain, Isa::kAvx2, Isa::kAvx512})
+  for (const Isa isa :
+       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16})
     if (isa <= best_isa()) {
       EXPECT_EQ(parse_isa(isa_name(isa), "--isa"), isa);
     }

@@ -19,6 +19,17 @@ namespace {
 // square root of the context times that at most. Measured: 4e-7 at most; allow 2e-6.
 constexpr double kAbs = 2e-6;
 
+// Over bf16 pages each weight is rounded by 2^-9 of itself, so a mean of numbers up to 4 is off by
+// 8e-3 at the very worst; roundings go both ways, and half of that was never seen.
+constexpr double kAbsBf16 = 4e-3;
+
+// Queries as they are multiplied with keys of such pages.
+std::vector<float> as_multiplied(std::vector<float> q, DType dtype) {
+  if (dtype == DType::kBF16)
+    for (float& x : q) x = f32_from_bf16(bf16_from_f32(x));
+  return q;
+}
+
 // The definition, in double, over contiguous keys and values [tokens, kv_heads * dim].
 std::vector<double> attention_in_double(const std::vector<float>& q, const std::vector<float>& k,
                                         const std::vector<float>& v, int64_t heads,
@@ -70,9 +81,9 @@ TEST(PagedAttention, MatchesTheFormulaAtAwkwardSizes) {
         std::vector<int64_t> contexts;
         for (int64_t t = 0; t < c.context; ++t) contexts.push_back(t + 1);
         EXPECT_EQ(differs(got,
-                          attention_in_double(q, s.k(), s.v(), c.heads, c.kv_heads, c.dim,
-                                              double{scale}, contexts),
-                          0, kAbs),
+                          attention_in_double(as_multiplied(q, dtype), s.k(), s.v(), c.heads,
+                                              c.kv_heads, c.dim, double{scale}, contexts),
+                          0, dtype == DType::kF32 ? kAbs : kAbsBf16),
                   "")
             << isa_name(isa) << " " << dtype_name(dtype) << " heads " << c.heads << ":"
             << c.kv_heads << ", dim " << c.dim << ", context " << c.context;
@@ -81,18 +92,21 @@ TEST(PagedAttention, MatchesTheFormulaAtAwkwardSizes) {
 
 TEST(PagedAttention, MatchesTheFormulaAtALongContext) {
   const int64_t context = 4096, heads = 7, dim = 128;
-  for (const Isa isa : isas()) {
-    Cpu cpu(2, isa);
-    PagedSequence s(cpu, DType::kBF16, 1, dim, context);
-    auto q = normal(heads * dim, 7);
-    std::vector<float> got(q.size());
-    Tensor out = cpu.view(got, {1, heads * dim});
-    paged_attention(cpu.stream(), cpu.view(q, out.shape), s.pages(), s.rows(context - 1, 1), heads,
-                    0.3F, out);
-    cpu.wait();
-    const auto want = attention_in_double(q, s.k(), s.v(), heads, 1, dim, double{0.3F}, {context});
-    EXPECT_EQ(differs(got, want, 0, 4 * kAbs), "") << isa_name(isa);  // scores of 3 and more
-  }
+  for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const Isa isa : isas()) {
+      Cpu cpu(2, isa);
+      PagedSequence s(cpu, dtype, 1, dim, context);
+      auto q = normal(heads * dim, 7);
+      std::vector<float> got(q.size());
+      Tensor out = cpu.view(got, {1, heads * dim});
+      paged_attention(cpu.stream(), cpu.view(q, out.shape), s.pages(), s.rows(context - 1, 1),
+                      heads, 0.3F, out);
+      cpu.wait();
+      const auto want = attention_in_double(as_multiplied(q, dtype), s.k(), s.v(), heads, 1, dim,
+                                            double{0.3F}, {context});
+      const double abs = dtype == DType::kF32 ? 4 * kAbs : kAbsBf16;  // scores of 3 and more
+      EXPECT_EQ(differs(got, want, 0, abs), "") << isa_name(isa);
+    }
 }
 
 // Chunked prefill, decode and any thread count: a row's bits come from its query and its sequence.
@@ -300,19 +314,26 @@ TEST(FullAttention, MatchesTheFormulaWithTheSameBitsEverywhere) {
       v.insert(v.end(), row + 2 * width, row + 3 * width);
     }
     const std::vector<int64_t> contexts(static_cast<size_t>(c.tokens), c.tokens);
-    const auto exact =
-        attention_in_double(q, k, v, c.heads, c.heads, c.dim, double{0.11F}, contexts);
-    for (const Isa isa : isas()) {
-      Cpu cpu(2, isa);
-      const Tensor all = cpu.view(qkv, {c.tokens, 3 * width});
-      std::vector<float> got(q.size());
-      Tensor out = cpu.view(got, {c.tokens, width});
-      full_attention(cpu.stream(), all.slice_cols(0, width), all.slice_cols(width, width),
-                     all.slice_cols(2 * width, width), c.heads, 0.11F, out);
-      cpu.wait();
-      EXPECT_EQ(differs(got, exact, 0, kAbs), "") << isa_name(isa) << " " << c.tokens;
-      if (want.empty()) want = got;
-      EXPECT_EQ(bits_differ(got, want), "") << isa_name(isa) << " " << c.tokens;
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      const auto exact = attention_in_double(as_multiplied(q, dtype), as_multiplied(k, dtype),
+                                             as_multiplied(v, dtype), c.heads, c.heads, c.dim,
+                                             double{0.11F}, contexts);
+      want.clear();
+      for (const Isa isa : isas()) {
+        Cpu cpu(2, isa);
+        const DeviceBuffer room = cpu.device().allocate(1 << 20, MemoryKind::kArena, "test");
+        Arena arena(room);
+        const Tensor all = cpu.view(qkv, {c.tokens, 3 * width});
+        std::vector<float> got(q.size());
+        Tensor out = cpu.view(got, {c.tokens, width});
+        full_attention(cpu.stream(), arena, all.slice_cols(0, width), all.slice_cols(width, width),
+                       all.slice_cols(2 * width, width), dtype, c.heads, 0.11F, out);
+        cpu.wait();
+        EXPECT_EQ(differs(got, exact, 0, dtype == DType::kF32 ? kAbs : kAbsBf16), "")
+            << isa_name(isa) << " " << c.tokens;
+        if (want.empty()) want = got;
+        EXPECT_EQ(bits_differ(got, want), "") << isa_name(isa) << " " << c.tokens;
+      }
     }
   }
 }

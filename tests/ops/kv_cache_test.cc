@@ -40,8 +40,10 @@ TEST(KvAppend, PutsEveryNumberWhereTheLayoutSays) {
               const int64_t p = positions[static_cast<size_t>(r)], slot = p % 16;
               const int64_t page =
                   blocks[static_cast<size_t>(sequence[static_cast<size_t>(r)] * 3 + p / 16)];
-              const int64_t at = (page * 2 + part) * kv_heads * 16 * dim + head * 16 * dim +
-                                 (part == 0 ? d * 16 + slot : slot * dim + d);
+              const int64_t per = dtype == DType::kF32 ? 1 : 2;  // numbers to a word
+              const int64_t in_head = part == 0 ? (d / per * 16 + slot) * per + d % per
+                                                : (slot / per * dim + d) * per + slot % per;
+              const int64_t at = ((page * 2 + part) * kv_heads + head) * 16 * dim + in_head;
               const float value =
                   kv[static_cast<size_t>(r * 2 * width + part * width + head * dim + d)];
               convert(&value, DType::kF32, wanted.data() + at * dtype_bytes(dtype), dtype, 1);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <span>
 
 #include "ops/convert.h"
 #include "tests/ops/cpu.h"
@@ -15,15 +16,12 @@ namespace {
 
 constexpr double kUnit = 0x1p-24;  // half a unit in the last place of an f32, relative
 
-std::vector<float> rounded(std::vector<float> values, DType dtype) {
-  if (dtype == DType::kBF16)
-    for (float& v : values) v = f32_from_bf16(bf16_from_f32(v));
-  return values;
-}
+constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
+                                 Precision::kInt6, Precision::kInt5, Precision::kInt4};
 
 struct Case {
   int64_t rows, in, out;
-  DType dtype = DType::kF32;
+  Precision precision = Precision::kF32;
   bool bias = false, residual = false;
 };
 
@@ -31,31 +29,50 @@ struct Case {
 struct Operands {
   explicit Operands(const Case& c)
       : x(normal(c.rows * c.in, 1)),
-        w(rounded(normal(c.out * c.in, 2), c.dtype)),
+        w(normal(c.out * c.in, 2)),
         bias(normal(c.out, 3)),
         before(normal(c.rows * c.out, 4)) {}
   std::vector<float> x, w, bias, before;
 };
 
 std::vector<float> run(Cpu& cpu, const Case& c, Operands& o) {
-  const Packed w(cpu.device(), c.dtype, c.out, c.in, o.w);
+  const Packed w(cpu.device(), c.precision, c.out, c.in, o.w);
+  Scratch scratch(cpu.device(), w.matrix(), c.rows);
   std::vector<float> got = o.before;
   Tensor out = cpu.view(got, {c.rows, c.out});
   const Tensor bias = cpu.view(o.bias, {c.out});
-  matmul(cpu.stream(), cpu.view(o.x, {c.rows, c.in}), w.matrix(),
+  matmul(cpu.stream(), scratch.arena(), cpu.view(o.x, {c.rows, c.in}), w.matrix(),
          {.bias = c.bias ? &bias : nullptr, .add_to_out = c.residual}, out);
   cpu.wait();
   return got;
 }
 
-std::vector<double> in_double(const Case& c, const Operands& o) {
+// What a row of x means once it is in the type that the weights are multiplied in.
+std::vector<double> as_multiplied(const Case& c, std::vector<float> x) {
+  const WeightFormat format = weight_format(c.precision);
+  for (size_t row = 0; row < x.size(); row += static_cast<size_t>(c.in))
+    for (int64_t first = 0; first < c.in; first += format.group) {
+      const std::span group(x.data() + row + first,
+                            static_cast<size_t>(std::min(format.group, c.in - first)));
+      float most = 0;
+      for (const float v : group) most = std::max(most, std::fabs(v));
+      for (float& v : group) {
+        if (format.bits == 16) v = f32_from_bf16(bf16_from_f32(v));
+        if (format.integer && most > 0) v = std::nearbyint(v * (127 / most)) * (most / 127);
+      }
+    }
+  return {x.begin(), x.end()};
+}
+
+std::vector<double> in_double(Cpu& cpu, const Case& c, const Operands& o) {
+  const Packed packed(cpu.device(), c.precision, c.out, c.in, o.w);
+  const std::vector<double> w = meaning(packed.matrix()), x = as_multiplied(c, o.x);
   std::vector<double> y;
   for (int64_t r = 0; r < c.rows; ++r)
     for (int64_t col = 0; col < c.out; ++col) {
       double sum = 0;
       for (int64_t i = 0; i < c.in; ++i)
-        sum += double{o.x[static_cast<size_t>(r * c.in + i)]} *
-               double{o.w[static_cast<size_t>(col * c.in + i)]};
+        sum += x[static_cast<size_t>(r * c.in + i)] * w[static_cast<size_t>(col * c.in + i)];
       if (c.bias) sum += double{o.bias[static_cast<size_t>(col)]};
       if (c.residual) sum += double{o.before[y.size()]};
       y.push_back(sum);
@@ -65,23 +82,25 @@ std::vector<double> in_double(const Case& c, const Operands& o) {
 
 // Partial sums of n products of normal numbers grow like sqrt(k), each rounding is off by at most
 // one unit of them, either way: n / sqrt(6) units in all, and four times that at the worst of many
-// elements. Bias, residual and the last rounding add a few units of the result.
-void expect_formula(const std::vector<float>& got, const Case& c, const Operands& o) {
-  EXPECT_EQ(differs(got, in_double(c, o), 4 * kUnit, (2 * static_cast<double>(c.in) + 8) * kUnit),
-            "")
-      << c.rows << " x " << c.in << " x " << c.out << " " << dtype_name(c.dtype);
+// elements. Bias, residual and the last rounding add a few units of the result. Integers round
+// twice a group only, and once more for a row's scale.
+void expect_formula(const std::vector<float>& got, Cpu& cpu, const Case& c, const Operands& o) {
+  EXPECT_EQ(
+      differs(got, in_double(cpu, c, o), 4 * kUnit, (2 * static_cast<double>(c.in) + 8) * kUnit),
+      "")
+      << c.rows << " x " << c.in << " x " << c.out << " " << precision_name(c.precision);
 }
 
 TEST(Matmul, MatchesTheFormulaAtAwkwardSizes) {
   for (const Isa isa : isas()) {
     Cpu cpu(2, isa);
-    for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const Precision precision : kStored)
       for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 31})
         for (const int64_t in : {1, 15, 33})
           for (const int64_t out : {1, 15, 16, 17, 31, 33, 64, 70}) {
-            const Case c = {rows, in, out, dtype};
+            const Case c = {rows, in, out, precision};
             Operands o(c);
-            expect_formula(run(cpu, c, o), c, o);
+            expect_formula(run(cpu, c, o), cpu, c, o);
           }
   }
 }
@@ -89,10 +108,10 @@ TEST(Matmul, MatchesTheFormulaAtAwkwardSizes) {
 TEST(Matmul, MatchesTheFormulaAtAModelsSize) {
   for (const Isa isa : isas()) {
     Cpu cpu(2, isa);
-    for (const DType dtype : {DType::kF32, DType::kBF16}) {
-      const Case c = {5, 4096, 40, dtype};
+    for (const Precision precision : kStored) {
+      const Case c = {5, 4096, 40, precision};
       Operands o(c);
-      expect_formula(run(cpu, c, o), c, o);
+      expect_formula(run(cpu, c, o), cpu, c, o);
     }
   }
 }
@@ -102,18 +121,18 @@ TEST(Matmul, AddsBiasAndResidual) {
     Cpu cpu(1, isa);
     for (const bool bias : {false, true})
       for (const bool residual : {false, true}) {
-        const Case c = {3, 20, 37, DType::kF32, bias, residual};
+        const Case c = {3, 20, 37, Precision::kF32, bias, residual};
         Operands o(c);
-        expect_formula(run(cpu, c, o), c, o);
+        expect_formula(run(cpu, c, o), cpu, c, o);
       }
   }
 }
 
 // What everything else rests on: a row's bits come from that row and the weights alone.
 TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+  for (const Precision precision : kStored) {
     const Case c = {
-        .rows = 29, .in = 131, .out = 83, .dtype = dtype, .bias = true, .residual = true};
+        .rows = 29, .in = 331, .out = 83, .precision = precision, .bias = true, .residual = true};
     Operands o(c);
     std::vector<float> want;  // the reference, row by row
     {
@@ -131,7 +150,8 @@ TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
     for (const Isa isa : isas())
       for (int threads = 1; threads <= 4; ++threads) {
         Cpu cpu(threads, isa);
-        const Packed w(cpu.device(), dtype, c.out, c.in, o.w);
+        const Packed w(cpu.device(), precision, c.out, c.in, o.w);
+        Scratch scratch(cpu.device(), w.matrix(), c.rows);
         const Tensor bias = cpu.view(o.bias, {c.out});
         const Tensor x = cpu.view(o.x, {c.rows, c.in});
         for (int64_t step = 1; step <= c.rows; ++step) {  // `step` rows at a time
@@ -139,7 +159,7 @@ TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
           for (int64_t first = 0; first < c.rows; first += step) {
             const int64_t rows = std::min(step, c.rows - first);
             Tensor out = cpu.view(got, {c.rows, c.out}).slice_rows(first, rows);
-            matmul(cpu.stream(), x.slice_rows(first, rows), w.matrix(),
+            matmul(cpu.stream(), scratch.arena(), x.slice_rows(first, rows), w.matrix(),
                    {.bias = &bias, .add_to_out = true}, out);
           }
           cpu.wait();
@@ -151,13 +171,15 @@ TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
 }
 
 TEST(Matmul, ManyRowsAreSplitIntoTasksWithTheSameBits) {
-  const Case c = {.rows = 401, .in = 24, .out = 50, .dtype = DType::kBF16};
-  Operands o(c);
-  Cpu plain(1, Isa::kPlain);
-  const auto want = run(plain, c, o);
-  for (const Isa isa : isas()) {
-    Cpu cpu(3, isa);
-    EXPECT_EQ(bits_differ(run(cpu, c, o), want), "") << isa_name(isa);
+  for (const Precision precision : kStored) {
+    const Case c = {.rows = 401, .in = 24, .out = 50, .precision = precision};
+    Operands o(c);
+    Cpu plain(1, Isa::kPlain);
+    const auto want = run(plain, c, o);
+    for (const Isa isa : isas()) {
+      Cpu cpu(3, isa);
+      EXPECT_EQ(bits_differ(run(cpu, c, o), want), "") << isa_name(isa);
+    }
   }
 }
 
@@ -166,14 +188,15 @@ TEST(Matmul, ReadsAndWritesViewsAtAnyAddressAndNothingBeside) {
   auto x = normal(rows * x_stride + 1, 1), w = normal(out * in, 2);
   for (const Isa isa : isas()) {
     Cpu cpu(2, isa);
-    const Packed packed(cpu.device(), DType::kF32, out, in, w);
+    const Packed packed(cpu.device(), Precision::kF32, out, in, w);
+    Scratch scratch(cpu.device(), packed.matrix(), rows);
     std::vector<float> y(static_cast<size_t>(rows * y_stride + 1), 99);
     // one number in: 4-byte aligned only
     const Tensor xs =
         Tensor(x.data() + 1, &cpu.device(), DType::kF32, {rows, x_stride}).slice_cols(3, in);
     Tensor ys =
         Tensor(y.data() + 1, &cpu.device(), DType::kF32, {rows, y_stride}).slice_cols(5, out);
-    matmul(cpu.stream(), xs, packed.matrix(), {}, ys);
+    matmul(cpu.stream(), scratch.arena(), xs, packed.matrix(), {}, ys);
     cpu.wait();
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < y_stride; ++c) {
@@ -193,20 +216,38 @@ TEST(Matmul, ReadsAndWritesViewsAtAnyAddressAndNothingBeside) {
 }
 
 TEST(Matmul, NanAndInfinityReachOnlyTheirOwnRowAndColumn) {
+  for (const Isa isa : isas())
+    for (const Precision precision : kStored) {
+      Cpu cpu(1, isa);
+      const Case c = {.rows = 13, .in = 17, .out = 33, .precision = precision};
+      const bool integer =
+          weight_format(precision).integer;  // infinity has no code: it becomes NaN
+      Operands o(c);
+      o.x[5 * 17 + 3] = NAN;
+      o.x[6 * 17 + 3] = INFINITY;
+      o.w[9 * 17 + 2] = NAN;
+      const auto got = run(cpu, c, o);
+      for (int64_t r = 0; r < c.rows; ++r)
+        for (int64_t col = 0; col < c.out; ++col) {
+          const float y = got[static_cast<size_t>(r * c.out + col)];
+          EXPECT_EQ(std::isnan(y), r == 5 || col == 9 || (integer && r == 6)) << r << ", " << col;
+          EXPECT_EQ(std::isinf(y), !integer && r == 6 && col != 9) << r << ", " << col;
+        }
+    }
+}
+
+// Denormal numbers are 0 to the bf16 instruction, as inputs and as results.
+TEST(Matmul, TinyNumbersHaveTheSameBitsEverywhere) {
+  const Case c = {.rows = 3, .in = 40, .out = 20, .precision = Precision::kBF16};
+  Operands o(c);
+  for (size_t i = 0; i < o.x.size(); ++i) o.x[i] *= std::ldexp(1.0F, -static_cast<int>(i % 140));
+  for (size_t i = 0; i < o.w.size(); ++i)
+    o.w[i] *= std::ldexp(1.0F, -static_cast<int>(i * 7 % 140));
+  Cpu plain(1, Isa::kPlain);
+  const auto want = run(plain, c, o);
   for (const Isa isa : isas()) {
     Cpu cpu(1, isa);
-    const Case c = {.rows = 13, .in = 17, .out = 33};
-    Operands o(c);
-    o.x[5 * 17 + 3] = NAN;
-    o.x[6 * 17 + 3] = INFINITY;
-    o.w[9 * 17 + 2] = NAN;
-    const auto got = run(cpu, c, o);
-    for (int64_t r = 0; r < c.rows; ++r)
-      for (int64_t col = 0; col < c.out; ++col) {
-        const float y = got[static_cast<size_t>(r * c.out + col)];
-        EXPECT_EQ(std::isnan(y), r == 5 || col == 9) << r << ", " << col;
-        EXPECT_EQ(std::isinf(y), r == 6 && col != 9) << r << ", " << col;
-      }
+    EXPECT_EQ(bits_differ(run(cpu, c, o), want), "") << isa_name(isa);
   }
 }
 
@@ -223,11 +264,12 @@ TEST(Matmul, NamesTheArgumentThatIsWrong) {
   Cpu cpu, other;
   auto x = normal(12, 1), y = normal(10, 2), bias = normal(4, 3);
   std::vector<uint16_t> narrow(12);
-  const Packed w(cpu.device(), DType::kF32, 5, 6, normal(30, 4));
+  const Packed w(cpu.device(), Precision::kF32, 5, 6, normal(30, 4));
+  Scratch scratch(cpu.device(), w.matrix(), 3);
   Tensor out = cpu.view(y, {2, 5});
   const Tensor short_bias = cpu.view(bias, {4});
   const auto call = [&](const Tensor& from, const PackedMatrix& by, const MatmulOptions& options) {
-    return error_of([&] { matmul(cpu.stream(), from, by, options, out); });
+    return error_of([&] { matmul(cpu.stream(), scratch.arena(), from, by, options, out); });
   };
   EXPECT_EQ(call(cpu.view(x, {3, 4}), w.matrix(), {}),
             "matmul: x: expected f32 [3, 6], found f32 [3, 4]");
@@ -244,9 +286,9 @@ TEST(Matmul, NamesTheArgumentThatIsWrong) {
   EXPECT_EQ(call(Tensor(nullptr, &cpu.device(), DType::kF32, {2, 6}), w.matrix(), {}),
             "matmul: x: expected memory, found a null pointer");
   PackedMatrix bad = w.matrix();
-  bad.dtype = DType::kI8;
+  bad.precision = Precision::kFp8;
   EXPECT_EQ(call(cpu.view(x, {2, 6}), bad, {}),
-            "matmul: w: expected f32 or bf16, at least [1, 1], found i8 [5, 6]");
+            "matmul: w: expected a precision that CPUs compute, at least [1, 1], found fp8 [5, 6]");
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "device/device.h"
+#include "ops/convert.h"
 #include "ops/packed_matrix.h"
+#include "tensor/arena.h"
 
 namespace tessera {
 
@@ -13,11 +16,13 @@ namespace tessera {
 class Packed {
  public:
   /// Packs row-major f32 `values` [out, in].
-  Packed(Device& device, DType dtype, int64_t out, int64_t in, const std::vector<float>& values)
-      : buffer_(device.allocate(PackedMatrix::bytes(dtype, out, in), MemoryKind::kWeights, "test")),
-        matrix_{buffer_.data(), &device, dtype, out, in} {
-    pack_rows(matrix_, 0, out, values.data(), DType::kF32);
+  Packed(Device& device, Precision precision, int64_t out, int64_t in,
+         const std::vector<float>& values)
+      : buffer_(
+            device.allocate(PackedMatrix::bytes(precision, out, in), MemoryKind::kWeights, "test")),
+        matrix_{buffer_.data(), &device, precision, out, in} {
     pack_padding(matrix_);
+    pack_rows(matrix_, 0, out, values.data(), DType::kF32);
   }
 
   const PackedMatrix& matrix() const { return matrix_; }
@@ -26,5 +31,56 @@ class Packed {
   DeviceBuffer buffer_;
   PackedMatrix matrix_;
 };
+
+/// An arena with room for what matmul prepares of `rows` rows.
+class Scratch {
+ public:
+  Scratch(Device& device, const PackedMatrix& w, int64_t rows)
+      : buffer_(
+            device.allocate(static_cast<uint64_t>(w.groups() * rows * (w.format().group * 4 + 8)) +
+                                3 * Arena::kAlignment,
+                            MemoryKind::kArena, "test")),
+        arena_(buffer_) {}
+
+  Arena& arena() { return arena_; }
+
+ private:
+  DeviceBuffer buffer_;
+  Arena arena_;
+};
+
+/// Weight (o, i) as the layout of packed_matrix.h says, one at a time.
+inline double packed_weight(const PackedMatrix& w, int64_t o, int64_t i) {
+  const auto* panel = static_cast<const uint8_t*>(w.data) + o / 16 * w.panel_bytes();
+  const int64_t row = o % 16;
+  if (w.precision == Precision::kF32) return reinterpret_cast<const float*>(panel)[i * 16 + row];
+  if (w.precision == Precision::kBF16)
+    return f32_from_bf16(reinterpret_cast<const uint16_t*>(panel)[i / 2 * 32 + row * 2 + i % 2]);
+  const int bits = w.format().bits;
+  const int64_t group = i / w.format().group, first = group * w.format().group, j = i - first;
+  const int64_t n = std::min(w.format().group, w.padded_in() - first);
+  const double scale = f32_from_bf16(reinterpret_cast<const uint16_t*>(panel)[group * 16 + row]);
+  const uint8_t* codes = panel + w.scale_bytes() + first * 16 * bits / 8;
+  int code = 0;
+  if (bits == 8) {
+    code = codes[j / 4 * 64 + row * 4 + j % 4];
+  } else {
+    code = codes[j / 8 * 64 + row * 4 + j % 4] >> (j % 8 < 4 ? 0 : 4) & 15;
+    for (int bit = 4; bit < bits; ++bit) {
+      const uint8_t* plane = codes + n * 8 + (bit - 4) * n * 2;
+      const int64_t at = j / 4 * 64 + row * 4 + j % 4;
+      code |= (plane[at / 8] >> at % 8 & 1) << bit;
+    }
+  }
+  return (code - (1 << (bits - 1))) * scale;
+}
+
+/// All of them, [out, in].
+inline std::vector<double> meaning(const PackedMatrix& w) {
+  std::vector<double> values;
+  for (int64_t o = 0; o < w.out; ++o)
+    for (int64_t i = 0; i < w.in; ++i) values.push_back(packed_weight(w, o, i));
+  return values;
+}
 
 }  // namespace tessera

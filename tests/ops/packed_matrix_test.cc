@@ -2,37 +2,21 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <thread>
 #include <vector>
 
 #include "ops/convert.h"
+#include "ops/quantise.h"
 #include "tests/ops/cpu.h"
+#include "tests/ops/packed.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
 namespace {
 
-// The bits of every element after packing by the layout's definition: one number at a time.
-std::vector<uint32_t> packed_by_definition(DType to, int64_t out, int64_t in,
-                                           const std::vector<float>& values) {
-  std::vector<uint32_t> bits(static_cast<size_t>((out + 15) / 16 * 16 * in), 0);
-  for (int64_t o = 0; o < out; ++o)
-    for (int64_t i = 0; i < in; ++i) {
-      const float value = values[static_cast<size_t>(o * in + i)];
-      bits[static_cast<size_t>((o / 16 * in + i) * 16 + o % 16)] =
-          to == DType::kF32 ? std::bit_cast<uint32_t>(value) : bf16_from_f32(value);
-    }
-  return bits;
-}
-
-std::vector<uint32_t> bits_of(DType dtype, const std::vector<std::byte>& bytes) {
-  std::vector<uint32_t> bits;
-  const auto* narrow = reinterpret_cast<const uint16_t*>(bytes.data());
-  const auto* wide = reinterpret_cast<const uint32_t*>(bytes.data());
-  for (size_t i = 0; i < bytes.size() / static_cast<size_t>(dtype_bytes(dtype)); ++i)
-    bits.push_back(dtype == DType::kF32 ? wide[i] : narrow[i]);
-  return bits;
-}
+constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
+                                 Precision::kInt6, Precision::kInt5, Precision::kInt4};
 
 // The values as the bytes of a file in `dtype`, and as what those bytes mean.
 struct Source {
@@ -56,41 +40,89 @@ struct Source {
   std::vector<std::byte> bytes;
 };
 
+// Memory of a packed matrix, aligned as device memory is.
+struct Memory {
+  Memory(Precision precision, int64_t out, int64_t in)
+      : bytes(PackedMatrix::bytes(precision, out, in)),
+        data(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)), &std::free),
+        matrix{data.get(), nullptr, precision, out, in} {
+    std::memset(data.get(), 0xee, bytes);
+  }
+  std::vector<std::byte> copy() const { return {data.get(), data.get() + bytes}; }
+  uint64_t bytes;
+  std::unique_ptr<std::byte, void (*)(void*)> data;
+  PackedMatrix matrix;
+};
+
+// Row-major values as each precision means them: rounded, or quantised group by group.
+std::vector<double> stored(Precision precision, int64_t in, const std::vector<float>& values) {
+  const WeightFormat format = weight_format(precision);
+  std::vector<double> out;
+  for (size_t row = 0; row < values.size(); row += static_cast<size_t>(in))
+    for (int64_t first = 0; first < in; first += format.group) {
+      const int64_t count = std::min(format.group, in - first);
+      alignas(64) float group[128] = {};
+      std::copy_n(values.data() + row + first, count, group);
+      alignas(64) uint8_t codes[128];
+      const double scale =
+          format.integer ? f32_from_bf16(quantise_plain(group, format.bits, codes)) : 0;
+      for (int64_t i = 0; i < count; ++i)
+        out.push_back(format.integer      ? (codes[i] - (1 << (format.bits - 1))) * scale
+                      : format.bits == 16 ? f32_from_bf16(bf16_from_f32(group[i]))
+                                          : group[i]);
+    }
+  return out;
+}
+
 TEST(PackedMatrix, EveryElementIsWhereTheLayoutSays) {
-  for (const DType to : {DType::kF32, DType::kBF16})
+  for (const Precision to : kStored)
     for (const DType from : {DType::kF32, DType::kBF16, DType::kF16})
-      for (const int64_t out : {1, 15, 16, 17, 48, 50})
-        for (const int64_t in : {1, 7, 8, 9, 31, 256, 257, 530}) {
+      for (const int64_t out : {1, 15, 16, 17, 50})
+        for (const int64_t in : {1, 7, 8, 9, 31, 64, 100, 256, 257, 530}) {
           const Source source(from, out * in);
-          std::vector<std::byte> memory(PackedMatrix::bytes(to, out, in), std::byte{0xee});
-          const PackedMatrix matrix = {memory.data(), nullptr, to, out, in};
-          pack_rows(matrix, 0, out, source.bytes.data(), from);
-          pack_padding(matrix);
-          EXPECT_EQ(bits_of(to, memory), packed_by_definition(to, out, in, source.values))
-              << dtype_name(from) << " to " << dtype_name(to) << " [" << out << ", " << in << "]";
+          const Memory memory(to, out, in);
+          pack_padding(memory.matrix);
+          pack_rows(memory.matrix, 0, out, source.bytes.data(), from);
+          EXPECT_EQ(meaning(memory.matrix), stored(to, in, source.values))
+              << dtype_name(from) << " to " << precision_name(to) << " [" << out << ", " << in
+              << "]";
         }
 }
 
+TEST(PackedMatrix, BytesAreThoseOfTheFormat) {
+  const auto bits = [](Precision precision) {
+    return 8.0 * static_cast<double>(PackedMatrix::bytes(precision, 4096, 4096)) / (4096 * 4096);
+  };
+  EXPECT_EQ(bits(Precision::kF32), 32);
+  EXPECT_EQ(bits(Precision::kBF16), 16);
+  EXPECT_EQ(bits(Precision::kInt8), 8.125);
+  EXPECT_EQ(bits(Precision::kInt6), 6.25);
+  EXPECT_EQ(bits(Precision::kInt5), 5.25);
+  EXPECT_EQ(bits(Precision::kInt4), 4.25);
+}
+
 TEST(PackedMatrix, StacksSourcesFromSeveralThreads) {
-  const int64_t in = 40, out = 100;
+  const int64_t in = 140, out = 100;
   const Source source(DType::kBF16, out * in);
-  std::vector<std::byte> memory(PackedMatrix::bytes(DType::kBF16, out, in), std::byte{0xee});
-  const PackedMatrix matrix = {memory.data(), nullptr, DType::kBF16, out, in};
-  std::vector<std::thread> threads;
-  const std::vector<int64_t> cuts = {0, 5, 37, 38, 64, 100};  // all share panels with a neighbour
-  for (size_t i = 0; i + 1 < cuts.size(); ++i)
-    threads.emplace_back([&, first = cuts[i], last = cuts[i + 1]] {
-      pack_rows(matrix, first, last - first, source.row(first, in), DType::kBF16);
-    });
-  threads.emplace_back([&] { pack_padding(matrix); });
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(bits_of(DType::kBF16, memory),
-            packed_by_definition(DType::kBF16, out, in, source.values));
+  for (const Precision to : kStored) {
+    const Memory whole(to, out, in), parts(to, out, in);
+    pack_padding(whole.matrix);
+    pack_rows(whole.matrix, 0, out, source.bytes.data(), DType::kBF16);
+    pack_padding(parts.matrix);
+    std::vector<std::thread> threads;
+    const std::vector<int64_t> cuts = {0, 5, 37, 38, 64, 100};  // all share panels with a neighbour
+    for (size_t i = 0; i + 1 < cuts.size(); ++i)
+      threads.emplace_back([&, first = cuts[i], last = cuts[i + 1]] {
+        pack_rows(parts.matrix, first, last - first, source.row(first, in), DType::kBF16);
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(meaning(parts.matrix), meaning(whole.matrix)) << precision_name(to);
+  }
 }
 
 TEST(PackedMatrix, RefusesRowsOutsideAndOtherTypes) {
   std::vector<float> memory(16 * 4);
-  const PackedMatrix matrix = {memory.data(), nullptr, DType::kF32, 10, 4};
+  const PackedMatrix matrix = {memory.data(), nullptr, Precision::kF32, 10, 4};
   EXPECT_EQ(error_of([&] { pack_rows(matrix, 8, 3, memory.data(), DType::kF32); }),
             "pack_rows into f32 [10, 4]: rows: expected at most 10, found 3 from 8");
   EXPECT_NE(error_of([&] { pack_rows(matrix, -1, 1, memory.data(), DType::kF32); }), "no error");
@@ -98,6 +130,10 @@ TEST(PackedMatrix, RefusesRowsOutsideAndOtherTypes) {
             "no error");
   EXPECT_EQ(error_of([&] { pack_rows(matrix, 0, 1, memory.data(), DType::kI8); }),
             "pack_rows into f32 [10, 4]: source: expected f32, bf16 or f16, found i8");
+  const PackedMatrix foreign = {memory.data(), nullptr, Precision::kFp8, 10, 4};
+  EXPECT_EQ(
+      error_of([&] { pack_rows(foreign, 0, 1, memory.data(), DType::kF32); }),
+      "pack_rows into fp8 [10, 4]: matrix: expected a precision that CPUs compute, found fp8");
 }
 
 }  // namespace

@@ -39,8 +39,17 @@ class PagedSequence {
           const int64_t page = blocks_[static_cast<size_t>(t / kBlockTokens)];
           const int64_t slot = t % kBlockTokens;
           const auto from = static_cast<size_t>((t * kv_heads + head) * dim + d);
-          put(((page * 2 * kv_heads + head) * dim + d) * kBlockTokens + slot, k_[from]);
-          put(((page * 2 * kv_heads + kv_heads + head) * kBlockTokens + slot) * dim + d, v_[from]);
+          const int64_t per = dtype == DType::kF32 ? 1 : 2;  // numbers to a word
+          const int64_t keys = (dim + per - 1) / per * per * kBlockTokens;
+          const int64_t values = kBlockTokens * dim, start = page * kv_heads * (keys + values);
+          const int64_t key = start + head * keys + (d / per * kBlockTokens + slot) * per;
+          const int64_t value = start + kv_heads * keys + head * values;
+          put(key + d % per, k_[from]);
+          put(value + (slot / per * dim + d) * per + slot % per, v_[from]);
+          if (dim % per != 0 && d == dim - 1) {
+            float zero = 0;
+            put(key + 1, zero);
+          }
         }
   }
 

@@ -11,20 +11,20 @@ TEST(Rates, AreMeasuredAndLeaveNothingBooked) {
   const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = 128 * kMiB});
   const MatmulRates rates = measure_matmul_rates(*device);
   // The slowest machine that could run this at all, and ten times the fastest core.
-  EXPECT_GT(rates.f32_flops_per_s, 1e7);
-  EXPECT_LT(rates.f32_flops_per_s, 2e12);
-  EXPECT_GT(rates.bf16_flops_per_s, 1e7);
-  EXPECT_LT(rates.bf16_flops_per_s, 4e12);
+  EXPECT_GT(rates.flops(Precision::kF32), 1e7);
+  EXPECT_LT(rates.flops(Precision::kF32), 2e12);
+  EXPECT_GT(rates.flops(Precision::kBF16), 1e7);
+  EXPECT_LT(rates.flops(Precision::kBF16), 4e12);
   EXPECT_GT(rates.read_bytes_per_s, 1e7);
   EXPECT_LT(rates.read_bytes_per_s, 1e12);
   EXPECT_EQ(device->ledger().used_bytes(), 0U);
-  EXPECT_LE(device->ledger().peak_bytes(), 100 * kMiB);
+  EXPECT_LE(device->ledger().peak_bytes(), 102 * kMiB);
 }
 
 TEST(Rates, ASimulatedDeviceHasNone) {
   const auto device = open_simulated_device(
       {.name = "sim:0", .kind = DeviceKind::kSimulated, .budget_bytes = 128 * kMiB});
-  EXPECT_EQ(measure_matmul_rates(*device).bf16_flops_per_s, 0);
+  EXPECT_EQ(measure_matmul_rates(*device).flops(Precision::kBF16), 0);
 }
 
 }  // namespace

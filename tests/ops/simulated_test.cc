@@ -44,9 +44,10 @@ class Simulated : public testing::Test {
 };
 
 TEST_F(Simulated, MatmulIsTwoFlopsForEachWeightAndRow) {
-  const PackedMatrix w = {nullptr, device_.get(), DType::kBF16, 40, 30};
+  const PackedMatrix w = {nullptr, device_.get(), Precision::kBF16, 40, 30};
+  Arena arena(*device_);
   Tensor out = f32({7, 40});
-  EXPECT_EQ(seconds([&] { matmul(*stream_, f32({7, 30}), w, {}, out); }), 2 * 7 * 40 * 30);
+  EXPECT_EQ(seconds([&] { matmul(*stream_, arena, f32({7, 30}), w, {}, out); }), 2 * 7 * 40 * 30);
 }
 
 TEST_F(Simulated, AttentionIsFourFlopsForEachTokenInContextAndDimension) {
@@ -63,7 +64,9 @@ TEST_F(Simulated, AttentionIsFourFlopsForEachTokenInContextAndDimension) {
   EXPECT_EQ(seconds(run), 4 * 3 * 50 * 14 * 16);
 
   Tensor k = f32({5, 32});
-  EXPECT_EQ(seconds([&] { full_attention(*stream_, k, k, k, 2, 1, k); }), 4 * 5 * 5 * 32);
+  Arena arena(*device_);
+  EXPECT_EQ(seconds([&] { full_attention(*stream_, arena, k, k, k, DType::kF32, 2, 1, k); }),
+            4 * 5 * 5 * 32);
 }
 
 TEST_F(Simulated, EveryOtherOpTakesItsTimeWithoutMemory) {

@@ -61,11 +61,11 @@ TEST_F(EngineTest, RefusesWhatIsNotThereOrNotAModel) {
   EXPECT_THAT(error(options_for("none", "cpu")), HasSubstr("expected a model folder"));
   EXPECT_THAT(error(options_for("pictures/rgb.png", "cpu")), HasSubstr("found a file"));
   EXPECT_THAT(error(options_for("configs/yi-vl-34b", "cpu")), HasSubstr("tokenizer.model"));
-  EngineOptions int4 = options_for("yi_vl_tiny", "cpu");
-  int4.precision = "int4";
-  EXPECT_THAT(error(int4), HasSubstr("f32 or bf16"));
-  int4.precision = "int3";
-  EXPECT_THAT(error(int4), HasSubstr("expected auto, f32"));
+  EngineOptions fp8 = options_for("yi_vl_tiny", "cpu");
+  fp8.precision = "fp8";
+  EXPECT_THAT(error(fp8), HasSubstr("CPUs have no fp8"));
+  fp8.precision = "int3";
+  EXPECT_THAT(error(fp8), HasSubstr("expected auto, f32"));
 }
 
 TEST_F(EngineTest, RefusesATokenizerOfAnotherModel) {

@@ -31,7 +31,7 @@ TEST_P(Golden, EveryCaseGivesTheOraclesTokens) {
   const auto& [checkpoint, recorded] = GetParam();
   const std::string dir = golden_dir(checkpoint);
   const ModelSpec model = describe_model(read_model_config(dir));
-  TestEngine engine(dir, whole_on_one(model), DType::kF32, 64, 4);
+  TestEngine engine(dir, whole_on_one(model), Precision::kF32, 64, 4);
   for (const GoldenCase& golden : read_goldens(recorded)) {
     for (size_t turn = 0; turn < golden.turns.size(); ++turn) {
       SCOPED_TRACE(golden.name + " turn " + std::to_string(turn));
@@ -54,7 +54,8 @@ TEST_P(Golden, EveryCaseGivesTheOraclesTokens) {
 TEST_P(Golden, BeamSearchFindsTheOraclesAnswer) {
   const auto& [checkpoint, recorded] = GetParam();
   const std::string dir = golden_dir(checkpoint);
-  TestEngine engine(dir, whole_on_one(describe_model(read_model_config(dir))), DType::kF32, 64, 4);
+  TestEngine engine(dir, whole_on_one(describe_model(read_model_config(dir))), Precision::kF32, 64,
+                    4);
   int searched = 0;
   for (const GoldenCase& golden : read_goldens(recorded)) {
     for (size_t turn = 0; turn < golden.turns.size(); ++turn) {

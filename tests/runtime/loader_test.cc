@@ -22,28 +22,30 @@ namespace fs = std::filesystem;
 
 // All units of a checkpoint on one device, loaded by the test itself.
 struct Loaded {
-  explicit Loaded(const std::string& dir, DType dtype_in = DType::kF32)
+  explicit Loaded(const std::string& dir, Precision precision_in = Precision::kF32)
       : model(describe_model(read_model_config(dir))),
         index(TensorIndex::open(dir)),
-        dtype(dtype_in) {
+        precision(precision_in) {
     if (model.vision) vision = TensorIndex::open(model.config.vision->folder);
     for (const UnitSpec* unit : model.units()) {
       buffers.push_back(
-          device->allocate(layout_of(*unit, dtype).bytes, MemoryKind::kWeights, unit->name));
-      targets.push_back({.unit = unit, .device = device.get(), .data = buffers.back().data()});
+          device->allocate(layout_of(*unit, precision).bytes, MemoryKind::kWeights, unit->name));
+      targets.push_back({.unit = unit,
+                         .precision = precision,
+                         .device = device.get(),
+                         .data = buffers.back().data()});
     }
   }
 
   LoadResult load(const LoadOptions& options = {}, const CancelFlag* cancel = nullptr,
                   const std::function<void(const LoadProgress&)>& progress = {}) {
-    return load_weights(targets, index, vision ? &*vision : &index, "", dtype, options, progress,
-                        cancel);
+    return load_weights(targets, index, vision ? &*vision : &index, "", options, progress, cancel);
   }
 
   ModelSpec model;
   TensorIndex index;
   std::optional<TensorIndex> vision;
-  DType dtype;
+  Precision precision;
   std::unique_ptr<Device> device = open_virtual_device(
       {.name = "cpu:0", .kind = DeviceKind::kVirtual, .budget_bytes = 64ULL << 20});
   std::vector<DeviceBuffer> buffers;
@@ -69,7 +71,7 @@ TEST(Loader, PutsEveryNumberWhereItBelongs) {
     Loaded loaded(golden_dir(checkpoint));
     loaded.load();
     for (const LoadTarget& target : loaded.targets) {
-      const UnitWeights weights(*target.unit, loaded.dtype, *target.device, target.data);
+      const UnitWeights weights(*target.unit, loaded.precision, *target.device, target.data);
       for (const WeightSpec& weight : target.unit->weights) {
         for (const WeightSource& source : weight.sources) {
           SCOPED_TRACE(target.unit->name + " " + source.tensor);
@@ -100,9 +102,8 @@ TEST(Loader, PutsEveryNumberWhereItBelongs) {
 TEST(Loader, ReadsEachByteOnce) {
   for (const char* checkpoint : {"yi_vl_tiny", "llama_tiny"}) {  // the second has tied embeddings
     const Loaded loaded(golden_dir(checkpoint));
-    const LoadPlan plan =
-        plan_load(loaded.targets, loaded.index, loaded.vision ? &*loaded.vision : &loaded.index, "",
-                  DType::kF32, 4096);
+    const LoadPlan plan = plan_load(loaded.targets, loaded.index,
+                                    loaded.vision ? &*loaded.vision : &loaded.index, "", 4096);
     std::map<std::string, uint64_t> end;  // pieces come in the order of the files, without overlap
     uint64_t total = 0;
     for (const LoadPiece& piece : plan.pieces) {
@@ -126,8 +127,7 @@ TEST(Loader, ReadsEachByteOnce) {
 
 TEST(Loader, HoldsItsHostCapAndSaysWhenThatIsTooSmall) {
   Loaded loaded(golden_dir("yi_vl_tiny"));
-  const LoadPlan plan =
-      plan_load(loaded.targets, loaded.index, &*loaded.vision, "", DType::kF32, 8 << 20);
+  const LoadPlan plan = plan_load(loaded.targets, loaded.index, &*loaded.vision, "", 8 << 20);
   const uint64_t one = plan.largest_piece_bytes;
   EXPECT_EQ(loaded.load({.host_cap_bytes = one, .readers = 8}).staging_bytes, one);
   EXPECT_LE(loaded.load({.host_cap_bytes = 3 * one, .readers = 8}).staging_bytes, 3 * one);
@@ -170,11 +170,9 @@ TEST(Loader, SaysWhichFileShrankMeanwhile) {
 TEST(Loader, ChecksShapesBeforeItReads) {
   Loaded tiny(golden_dir("yi_vl_tiny"));
   const Loaded odd(golden_dir("yi_vl_odd"));
-  EXPECT_THAT(error_of([&] {
-                load_weights(tiny.targets, odd.index, &*odd.vision, "", DType::kF32, {}, {},
-                             nullptr);
-              }),
-              testing::HasSubstr("expected"));
+  EXPECT_THAT(
+      error_of([&] { load_weights(tiny.targets, odd.index, &*odd.vision, "", {}, {}, nullptr); }),
+      testing::HasSubstr("expected"));
 }
 
 }  // namespace

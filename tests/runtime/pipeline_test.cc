@@ -39,15 +39,18 @@ SimulatedRun simulate_prefill(const ModelSpec& model, const std::vector<int64_t>
                                              .read_bytes_per_s = 1e24,
                                              .flops_per_s = 1e24,
                                              .op_overhead_s = op_s[i]}));
-    placement.stages.push_back({.device = devices.back().get(),
-                                .first_layer = first,
-                                .last_layer = first + layers[i] - 1});
+    placement.stages.push_back(
+        {.device = devices.back().get(),
+         .first_layer = first,
+         .last_layer = first + layers[i] - 1,
+         .precisions = std::vector<Precision>(static_cast<size_t>(layers[i]), Precision::kBF16)});
     first += layers[i];
   }
+  placement.head = Precision::kBF16;
   placement.embedding = devices.front().get();
   const Workload workload{.context = 4096, .chunk_tokens = kChunk};
   const PipelineLimits limits =
-      make_limits(workload, static_cast<int>(chunks), DType::kBF16);  // all chunks in flight
+      make_limits(workload, static_cast<int>(chunks), Precision::kBF16);  // all chunks in flight
   Pipeline pipeline(model, placement, limits);
   BlockPool pool(limits.kv_blocks);
   BlockTable table(pool);
@@ -141,7 +144,7 @@ TEST(Pipeline, AFailureInAStepEndsTheRequestAndEveryLaterOneWithItsError) {
   // Poison one norm on the middle device: its rows turn to NaN, and sampling refuses them.
   for (const LoadTarget& target : engine.pipeline().load_targets()) {
     if (target.unit->name != "layer 3") continue;
-    const UnitWeights weights(*target.unit, DType::kF32, *target.device, target.data);
+    const UnitWeights weights(*target.unit, Precision::kF32, *target.device, target.data);
     weights.vector("input_norm").f32()[0] = NAN;
   }
   EXPECT_THAT(error_of([&] { engine.ask(request); }), testing::HasSubstr("NaN"));
@@ -152,16 +155,16 @@ TEST(Pipeline, AFailureInAStepEndsTheRequestAndEveryLaterOneWithItsError) {
 TEST(Pipeline, MeasuredPeakIsWhatTheDryRunPromised) {
   const std::string dir = golden_dir("yi_vl_odd");
   const ModelSpec model = describe_model(read_model_config(dir));
-  TestEngine engine(dir, {.layers = {1, 3}, .vision = 0, .embedding = 1}, DType::kBF16, 40, 2);
+  TestEngine engine(dir, {.layers = {1, 3}, .vision = 0, .embedding = 1}, Precision::kBF16, 40, 2);
   engine.ask(request_of(read_goldens("yi_vl_odd").front(), 0));
   const PipelineLimits& limits = engine.pipeline().limits();
   for (size_t d = 0; d < 2; ++d) {
     uint64_t promised =
         stage_arena_bytes(model, limits, d == 1) +
-        (d == 0 ? vision_arena_bytes(model, limits.weights) : embedding_arena_bytes(model, limits));
+        (d == 0 ? vision_arena_bytes(model, limits.wide) : embedding_arena_bytes(model, limits));
     for (const LoadTarget& target : engine.pipeline().load_targets())
       if (target.device == &engine.device(d))
-        promised += layout_of(*target.unit, DType::kBF16).bytes;
+        promised += layout_of(*target.unit, Precision::kBF16).bytes;
     const DecoderConfig& decoder = model.config.decoder;
     promised += (d == 0 ? 1 : 3) *
                 KvPages::bytes(limits.kv, limits.kv_blocks, decoder.kv_heads, decoder.head_dim);

@@ -27,7 +27,11 @@ std::string describe(const Split& split, int64_t chunk) {
          std::to_string(split.embedding) + ", chunk " + std::to_string(chunk);
 }
 
-class SplitTest : public testing::TestWithParam<DType> {};
+// What the kernels store; the wide ones first.
+constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
+                                 Precision::kInt6, Precision::kInt5, Precision::kInt4};
+
+class SplitTest : public testing::TestWithParam<Precision> {};
 
 TEST_P(SplitTest, NeverChangesAnAnswer) {
   const std::string dir = golden_dir("yi_vl_tiny");
@@ -50,8 +54,8 @@ TEST_P(SplitTest, NeverChangesAnAnswer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Weights, SplitTest, testing::Values(DType::kF32, DType::kBF16),
-                         [](const auto& test) { return std::string(dtype_name(test.param)); });
+INSTANTIATE_TEST_SUITE_P(Weights, SplitTest, testing::ValuesIn(kStored),
+                         [](const auto& test) { return std::string(precision_name(test.param)); });
 
 }  // namespace
 }  // namespace tessera

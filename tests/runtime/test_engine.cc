@@ -24,7 +24,7 @@ std::optional<TensorIndex> vision_index(const ModelConfig& config) {
 
 }  // namespace
 
-TestEngine::TestEngine(const std::string& dir, const Split& split, DType weights,
+TestEngine::TestEngine(const std::string& dir, const Split& split, Precision precision,
                        int64_t chunk_tokens, int64_t sequences, int threads)
     : model_(describe_model(read_model_config(dir))),
       tokenizer_(Tokenizer::open(dir)),
@@ -36,28 +36,30 @@ TestEngine::TestEngine(const std::string& dir, const Split& split, DType weights
   for (size_t i = 0; i < split.layers.size(); ++i) {
     devices_.push_back(virtual_device(fmt::format("cpu:{}", i), threads));
     if (split.layers[i] == 0) continue;
-    placement.stages.push_back({.device = devices_.back().get(),
-                                .first_layer = layer,
-                                .last_layer = layer + split.layers[i] - 1});
+    placement.stages.push_back(
+        {.device = devices_.back().get(),
+         .first_layer = layer,
+         .last_layer = layer + split.layers[i] - 1,
+         .precisions = std::vector<Precision>(static_cast<size_t>(split.layers[i]), precision)});
     layer += split.layers[i];
   }
   const auto at = [&](int index) {
     return index < 0 ? host_.get() : devices_[static_cast<size_t>(index)].get();
   };
+  placement.head = std::min(precision, Precision::kInt8);
   placement.embedding = at(split.embedding);
   placement.vision = model_.vision ? at(split.vision) : nullptr;
 
   const Workload workload{.context = std::min<int64_t>(model_.config.decoder.max_positions, 640),
                           .sequences = sequences,
                           .chunk_tokens = chunk_tokens};
-  const PipelineLimits limits =
-      make_limits(workload, static_cast<int>(split.layers.size()), weights);
+  const PipelineLimits limits = make_limits(workload, static_cast<int>(split.layers.size()),
+                                            std::min(precision, Precision::kBF16));
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_, chunk_tokens);
-  loaded_ =
-      load_weights(pipeline_->load_targets(), main_, vision_ ? &*vision_ : &main_,
-                   vision_ ? "" : "model.vision_tower.vision_tower.", weights, {}, {}, nullptr);
+  loaded_ = load_weights(pipeline_->load_targets(), main_, vision_ ? &*vision_ : &main_,
+                         vision_ ? "" : "model.vision_tower.vision_tower.", {}, {}, nullptr);
 }
 
 Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,

@@ -25,7 +25,7 @@ struct Split {
 /// A checkpoint loaded on virtual devices with a split drawn by the test, without the planner.
 class TestEngine {
  public:
-  TestEngine(const std::string& dir, const Split& split, DType weights = DType::kF32,
+  TestEngine(const std::string& dir, const Split& split, Precision precision = Precision::kF32,
              int64_t chunk_tokens = 64, int64_t sequences = 1, int threads = 2);
 
   Answer ask(const Request& request, const CancelFlag* cancel = nullptr,

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "ops/bf16_round.h"
+#include "ops/matmul_tile.h"
+
+// One row of x as the kernels read it, as loops that a compiler turns into vectors: compiled once
+// for each instruction set, with internal linkage and nothing inline from other headers.
+
+namespace tessera {
+namespace {
+
+inline uint32_t row_bits(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+/// values of group g of the row.
+template <typename T>
+T* prepared_group(const MatmulOperands& op, int64_t g, int64_t row) {
+  return static_cast<T*>(op.prepared.values) + (g * op.rows + row) * op.group;
+}
+
+inline int64_t group_inputs(const MatmulOperands& op, int64_t g) {
+  const int64_t left = op.in - g * op.group;
+  return left < op.group ? left : op.group;
+}
+
+inline void prepare_f32(const MatmulOperands& op, int64_t row) {
+  for (int64_t g = 0; g < op.groups; ++g) {
+    auto* to = prepared_group<float>(op, g, row);
+    const int64_t count = group_inputs(op, g);
+    memcpy(to, op.x + row * op.x_stride + g * op.group, static_cast<size_t>(count) * 4);
+  }
+}
+
+inline void prepare_bf16(const MatmulOperands& op, int64_t row) {
+  for (int64_t g = 0; g < op.groups; ++g) {
+    auto* to = prepared_group<uint16_t>(op, g, row);
+    const float* from = op.x + row * op.x_stride + g * op.group;
+    const int64_t count = group_inputs(op, g);
+    for (int64_t i = 0; i < count; ++i) to[i] = bf16_rounded(from[i]);
+    for (int64_t i = count; i < op.group; ++i) to[i] = 0;
+  }
+}
+
+inline void prepare_codes(const MatmulOperands& op, int64_t row) {
+  constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: adding it rounds to whole numbers
+  for (int64_t g = 0; g < op.groups; ++g) {
+    auto* to = prepared_group<int8_t>(op, g, row);
+    const float* from = op.x + row * op.x_stride + g * op.group;
+    const int64_t count = group_inputs(op, g);
+    uint32_t most = 0;  // the order of the bits is that of the magnitudes; NaN is above infinity
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t size = row_bits(from[i]) & 0x7fffffff;
+      most = size > most ? size : most;
+    }
+    float largest;
+    memcpy(&largest, &most, sizeof(largest));
+    const bool finite = most < 0x7f800000, tiny = most < 0x02000000;  // 127 / largest is finite
+    const float scale = finite ? (tiny ? 0.0F : largest / 127.0F) : largest - largest;
+    const float inverse = finite && !tiny ? 127.0F / largest : 0.0F;
+    int32_t sum = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const float code = finite ? (from[i] * inverse + kRounder) - kRounder : 0.0F;
+      const auto whole = static_cast<int32_t>(code);
+      to[i] = static_cast<int8_t>(whole);
+      sum += whole;
+    }
+    for (int64_t i = count; i < op.group; ++i) to[i] = 0;
+    op.prepared.scales[g * op.rows + row] = scale;
+    op.prepared.sums[g * op.rows + row] = sum;
+  }
+}
+
+}  // namespace
+}  // namespace tessera

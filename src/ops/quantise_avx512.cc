@@ -1,0 +1,10 @@
+#include "ops/quantise.h"
+#include "ops/quantise_loops.h"
+
+namespace tessera {
+
+uint16_t quantise_avx512(const float* values, int bits, uint8_t* codes) {
+  return quantise_loops(values, bits, codes);
+}
+
+}  // namespace tessera
