@@ -12,6 +12,8 @@ int execute(const RunCommand& command);
 int execute(const ChatCommand& command);
 int execute(const PlanCommand& command);
 int execute(const DevicesCommand& command);
+int execute(const BenchMachineCommand& command);
+int execute(const BenchModelCommand& command);
 int execute(const TokenizeCommand& command);
 int execute(const ShowText& command);
 

@@ -16,6 +16,7 @@ Commands:
   chat       answer several, in a terminal or from a pipe
   plan       the best split of a model over devices, before loading or buying
   devices    what this machine has, measured
+  bench      figures beside the machine's limits
   tokenize   text to token ids and back
 
   tessera COMMAND --help explains a command; tessera --version tells the version.
@@ -91,6 +92,33 @@ inline constexpr const char* kTokenizeExamples =
   tessera tokenize --model-path Yi-VL-6B "What is this?"
   tessera tokenize --model-path Yi-VL-6B --ids 2324,14,456 --json
   tessera tokenize --model-path Yi-VL-6B -- "-- a text that begins with a dash"
+)";
+
+inline constexpr const char* kBenchHelp =
+    R"(Times what there is, beside what the machine could do at most.
+
+Usage: tessera bench machine [OPTIONS]    the processors' limits, and what the kernels reach
+       tessera bench model [OPTIONS]      prefill and decode of a model
+
+  tessera bench machine --help and tessera bench model --help list the options.
+)";
+
+inline constexpr const char* kBenchMachineSummary =
+    "Measures how fast this machine reads memory and multiplies at most, and what the kernels "
+    "reach "
+    "of it with weights of each precision.";
+inline constexpr const char* kBenchMachineExamples =
+    R"(Examples:
+  tessera bench machine
+  tessera bench machine --json | jq .kernels
+)";
+
+inline constexpr const char* kBenchModelSummary =
+    "Loads a model and times a prompt and the tokens after it.";
+inline constexpr const char* kBenchModelExamples =
+    R"(Examples:
+  tessera bench model --model-path Yi-VL-6B --devices 2xcpu@8GiB --prompt-tokens 1100
+  tessera bench model --model-path models/demo --precision int4 --sequences 8
 )";
 
 }  // namespace tessera

@@ -148,7 +148,7 @@ void add_pictures(OptionSet& options, std::vector<std::string>& files) {
   options.group("Question");
   options.values(
       "--image-file", "F", [&files](const std::string& value) { files.push_back(value); },
-      "A picture: JPEG, PNG, WebP, GIF or BMP; several: one --image-file for each");
+      "A picture: JPEG, PNG, WebP or GIF; several: one --image-file for each");
 }
 
 Command parse_run(Arguments args) {
@@ -243,6 +243,58 @@ Command parse_devices(Arguments args) {
   return command;
 }
 
+Command parse_bench_machine(Arguments args) {
+  BenchMachineCommand command;
+  OptionSet options("tessera bench machine", kBenchMachineSummary, kBenchMachineExamples);
+  VerbosityFlags flags;
+  add_output(options, command.output, flags, "One JSON object instead of the table");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  return command;
+}
+
+Command parse_bench_model(Arguments args) {
+  BenchModelCommand command;
+  OptionSet options("tessera bench model", kBenchModelSummary, kBenchModelExamples);
+  VerbosityFlags flags;
+  add_model_path(options, command.bench.engine.model_path, "Folder of the checkpoint");
+  add_engine(options, command.bench.engine);
+  add_loading(options, command.bench.engine);
+  options.group("What to time");
+  const auto count = [&](const std::string& name, auto& to, int64_t most,
+                         const std::string& description) {
+    options.value(
+        name, "N",
+        [&to, name, most](const std::string& value) {
+          to = static_cast<std::decay_t<decltype(to)>>(parse_integer(name, value, 1, most));
+        },
+        description);
+  };
+  count("--prompt-tokens", command.bench.prompt_tokens, kMaxTokens,
+        "Tokens of the prompt, drawn at random (default: 256)");
+  count("--new-tokens", command.bench.new_tokens, kMaxTokens, "Tokens to decode (default: 32)");
+  count("--sequences", command.bench.sequences, kMaxSequences,
+        "Sequences decoded together (default: 1)");
+  count("--repeats", command.bench.repeats, 1000, "The best of so many runs counts (default: 3)");
+  add_output(options, command.output, flags, "One JSON object instead of the table");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  return command;
+}
+
+Command parse_bench(Arguments args) {
+  if (!args.empty() && args.front() == "machine") return parse_bench_machine(args.subspan(1));
+  if (!args.empty() && args.front() == "model") return parse_bench_model(args.subspan(1));
+  if (!args.empty() && (args.front() == "--help" || args.front() == "-h"))
+    return ShowText{kBenchHelp};
+  throw UsageError({.where = "tessera bench",
+                    .expected = "what to time: machine or model",
+                    .found = args.empty() ? "nothing" : '"' + args.front() + '"',
+                    .hint = "tessera bench --help explains"});
+}
+
 Command parse_tokenize(Arguments args) {
   TokenizeCommand command;
   OptionSet options("tessera tokenize", kTokenizeSummary, kTokenizeExamples);
@@ -272,11 +324,9 @@ struct CommandName {
   Command (*parse)(Arguments args);
 };
 
-constexpr CommandName kCommands[] = {{"run", parse_run},
-                                     {"chat", parse_chat},
-                                     {"plan", parse_plan},
-                                     {"devices", parse_devices},
-                                     {"tokenize", parse_tokenize}};
+constexpr CommandName kCommands[] = {{"run", parse_run},     {"chat", parse_chat},
+                                     {"plan", parse_plan},   {"devices", parse_devices},
+                                     {"bench", parse_bench}, {"tokenize", parse_tokenize}};
 
 [[noreturn]] void throw_no_command(Arguments args) {
   std::vector<std::string> names;

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "tessera/bench.h"
 #include "tessera/engine.h"
 
 namespace tessera {
@@ -48,6 +49,17 @@ struct DevicesCommand {
   OutputOptions output;
 };
 
+/// `tessera bench machine`.
+struct BenchMachineCommand {
+  OutputOptions output;
+};
+
+/// `tessera bench model`.
+struct BenchModelCommand {
+  ModelBenchOptions bench;
+  OutputOptions output;
+};
+
 /// `tessera tokenize`: `text` to ids or, when there is none, `ids` to text.
 struct TokenizeCommand {
   std::string model_path;
@@ -61,8 +73,8 @@ struct ShowText {
   std::string text;
 };
 
-using Command =
-    std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand, TokenizeCommand, ShowText>;
+using Command = std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand,
+                             BenchMachineCommand, BenchModelCommand, TokenizeCommand, ShowText>;
 
 /// What the arguments (without the program's own name) ask for. Everything that can be judged
 /// without opening a file has been: a command that comes back has sound numbers and names. Throws

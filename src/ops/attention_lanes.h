@@ -16,6 +16,7 @@
 //   Lanes, Words          sixteen f32, sixteen words
 //   add(sum, x, w)        sum + the products of x's and w's numbers
 //   first_half(w)         w with only the first of two numbers, the other 0
+//   kRoundsPairs, round() whether an instruction rounds 32 f32 to pairs as to_pairs does
 
 namespace tessera {
 namespace {
@@ -31,7 +32,7 @@ constexpr float kLowest = -0x1.fffffep+127F;
 struct alignas(64) AttentionScratch {
   Word q[kTileQueries * kMaxDim / 2];         // pairs only: queries rounded
   Word values[kGroupTokens * kMaxDim];        // a group, where dimensions are no whole lanes
-  Word p[kTileQueries * kGroupTokens];        // softmax weights as words
+  Word p[kTileQueries * kGroupTokens];        // pairs only: softmax weights rounded
   float sums[kTileQueries * kMaxDim];         // a of the definition, [queries][padded head_dim]
   float scores[kTileQueries * kGroupTokens];  // s, then p
   float lanes[kTileQueries * kSlots];         // l
@@ -45,17 +46,24 @@ inline int64_t pad(int64_t dim) {
   return (dim + kSlots - 1) / kSlots * kSlots;
 }
 
-/// `count` f32 as words; of two numbers, a last odd one has 0 beside it.
-template <typename Numbers>
-void to_words(const float* from, int64_t count, Word* to) {
-  if (Numbers::kPerWord == 1) {
-    for (int64_t i = 0; i < count; ++i) to[i] = __builtin_bit_cast(Word, from[i]);
-    return;
-  }
+/// `count` f32 as pairs of bf16; a last odd one has 0 beside it.
+inline void to_pairs(const float* from, int64_t count, Word* to) {
   for (int64_t i = 0; i < count / 2; ++i)
     to[i] = static_cast<Word>(bf16_rounded(from[2 * i])) |
             static_cast<Word>(bf16_rounded(from[2 * i + 1])) << 16;
   if (count % 2 != 0) to[count / 2] = bf16_rounded(from[count - 1]);
+}
+
+/// f32 as words: where they lie, or as pairs in `room`.
+template <typename Numbers>
+const Word* as_words(const float* from, int64_t count, Word* room) {
+  if constexpr (Numbers::kPerWord == 1) return reinterpret_cast<const Word*>(from);
+  int64_t done = 0;
+  if constexpr (Numbers::kRoundsPairs)  // 32 numbers at a time, to the same bits
+    for (; done + 2 * kSlots <= count; done += 2 * kSlots)
+      Numbers::round(from + done, room + done / 2);
+  to_pairs(from + done, count - done, room + done / 2);
+  return room;
 }
 
 /// Where the keys or values of the page of token `first` stand.
@@ -212,10 +220,8 @@ float soften(int64_t count, float* scores, float* lanes, float* largest) {
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = kLowest;
   const Lanes top = max(max(Lanes::load(scores), Lanes::load(scores + 16)),
                         max(Lanes::load(scores + 32), Lanes::load(scores + 48)));
-  alignas(64) float tops[kSlots];
-  top.store(tops);
-  float m = *largest;
-  for (const float t : tops) m = m < t ? t : m;
+  const float most = top.largest();
+  const float m = *largest < most ? most : *largest;
 
   for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp_f32(scores[t] - m);
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = 0;
@@ -275,11 +281,8 @@ void attend(const AttentionTile& tile) {
   AttentionScratch scratch;
   const int64_t padded = pad(tile.head_dim), queries = tile.queries;
   const Word* q[kTileQueries];
-  for (int64_t i = 0; i < queries; ++i) {
-    Word* rounded = scratch.q + i * kMaxDim / 2;
-    q[i] = Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(tile.q[i]) : rounded;
-    if (Numbers::kPerWord != 1) to_words<Numbers>(tile.q[i], tile.head_dim, rounded);
-  }
+  for (int64_t i = 0; i < queries; ++i)
+    q[i] = as_words<Numbers>(tile.q[i], tile.head_dim, scratch.q + i * kMaxDim / 2);
   for (int64_t i = 0; i < queries * padded; ++i) scratch.sums[i] = 0;
   for (int64_t i = 0; i < queries * kSlots; ++i) scratch.lanes[i] = 0;
   for (int64_t i = 0; i < queries; ++i) scratch.largest[i] = kLowest;
@@ -296,13 +299,15 @@ void attend(const AttentionTile& tile) {
       const float factor =
           soften<Lanes>(count, scores, scratch.lanes + i * kSlots, scratch.largest + i);
       if (factor != 1.0F) scale_sums<Lanes>(factor, padded, scratch.sums + i * padded);
-      to_words<Numbers>(scores, kGroupTokens, scratch.p + i * kGroupTokens);
+      as_words<Numbers>(scores, kGroupTokens, scratch.p + i * kGroupTokens);
     }
+    const Word* const weights =
+        Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(scratch.scores) : scratch.p;
     const Word* values[kGroupBlocks];
     load_values<Numbers>(tile, group, tokens, scratch.values, values);
     for (int64_t b = 0; b * kSlots < tokens; ++b)
       add_values<Numbers>(tile, group + b * kSlots, first, queries,
-                          scratch.p + b * kSlots / Numbers::kPerWord, values[b], scratch.sums);
+                          weights + b * kSlots / Numbers::kPerWord, values[b], scratch.sums);
   }
   write_out<Lanes>(tile, scratch);
 }

@@ -22,6 +22,12 @@ struct LanesAvx2 {
     _mm256_storeu_ps(to, low);
     _mm256_storeu_ps(to + 8, high);
   }
+  float largest() const {
+    const __m256 eight = _mm256_max_ps(low, high);
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  }
 };
 
 inline LanesAvx2 add(LanesAvx2 a, LanesAvx2 b) {
@@ -40,6 +46,7 @@ struct WordsAvx2 {
     __m256i low, high;
   };
   using Lanes = LanesAvx2;
+  static constexpr bool kRoundsPairs = false;
   static constexpr int kScoreQueries = 5, kScoreBlocks = 1;  ///< queries times 16 tokens
   static constexpr int kValueQueries = 2, kValueLanes = 2;   ///< queries times 32 dimensions
 

@@ -17,6 +17,7 @@ struct LanesAvx512 {
   static LanesAvx512 all(float x) { return {_mm512_set1_ps(x)}; }
   static LanesAvx512 load(const float* from) { return {_mm512_loadu_ps(from)}; }
   void store(float* to) const { _mm512_storeu_ps(to, v); }
+  float largest() const { return _mm512_reduce_max_ps(v); }
 };
 
 inline LanesAvx512 add(LanesAvx512 a, LanesAvx512 b) {
@@ -33,6 +34,7 @@ inline LanesAvx512 max(LanesAvx512 a, LanesAvx512 b) {
 struct WordsAvx512 {
   using Lanes = LanesAvx512;
   using Words = __m512i;
+  static constexpr bool kRoundsPairs = false;
   static constexpr int kScoreQueries = 8, kScoreBlocks = 2;  ///< queries times 32 tokens
   static constexpr int kValueQueries = 4, kValueLanes = 4;   ///< queries times 64 dimensions
 

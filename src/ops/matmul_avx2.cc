@@ -129,21 +129,21 @@ struct OnePanel {
 };
 struct KernelF32 : OnePanel {
   static constexpr bool kInteger = false;
-  static constexpr int64_t kValueBytes = 4, kMaxRows = 6;
+  static constexpr int64_t kValueBytes = 4, kMaxRows = 6, kManyRows = 6;
   static constexpr Block kWide[] = {block_f32<1>, block_f32<2>, block_f32<3>,
                                     block_f32<4>, block_f32<5>, block_f32<6>};
   static constexpr const Block* kNarrow = kWide;
 };
 struct KernelBf16 : OnePanel {
   static constexpr bool kInteger = false;
-  static constexpr int64_t kValueBytes = 2, kMaxRows = 5;
+  static constexpr int64_t kValueBytes = 2, kMaxRows = 5, kManyRows = 5;
   static constexpr Block kWide[] = {block_bf16<1>, block_bf16<2>, block_bf16<3>, block_bf16<4>,
                                     block_bf16<5>};
   static constexpr const Block* kNarrow = kWide;
 };
 struct KernelCodes : OnePanel {
   static constexpr bool kInteger = true;
-  static constexpr int64_t kValueBytes = 1, kMaxRows = 4;
+  static constexpr int64_t kValueBytes = 1, kMaxRows = 4, kManyRows = 4;
   static constexpr Block kWide[] = {block_codes<1>, block_codes<2>, block_codes<3>, block_codes<4>};
   static constexpr const Block* kNarrow = kWide;
 

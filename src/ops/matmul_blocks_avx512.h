@@ -17,7 +17,7 @@ constexpr int64_t kAheadBytes = 4096;
 
 template <int kRows>
 inline void fetch(const void* at) {
-  if constexpr (kRows <= 4) _mm_prefetch(static_cast<const char*>(at) + kAheadBytes, _MM_HINT_T0);
+  if constexpr (kRows <= 8) _mm_prefetch(static_cast<const char*>(at) + kAheadBytes, _MM_HINT_T0);
 }
 
 inline __m512 all_of(const float* x) {
@@ -143,46 +143,50 @@ void block_codes(const GroupBlock& b) {
   }
 }
 
-struct SixByFour {  // 24 sums; what is left of 32 registers holds weights
-  static constexpr int64_t kMaxRows = 6;
-  static constexpr int64_t wide(int64_t) { return 4; }
-};
-struct SixByTwo {  // where a product takes registers of its own
-  static constexpr int64_t kMaxRows = 6;
-  static constexpr int64_t wide(int64_t) { return 2; }
+// Blocks of rows by panels: up to 24 sums; what is left of 32 registers holds weights. Up to eight
+// rows, a decode step of several sequences, go in one pass over the weights.
+struct Blocks {
+  static constexpr int64_t kMaxRows = 8, kManyRows = 6;
+  static constexpr int64_t wide(int64_t rows) { return rows <= 6 ? 4 : 2; }
 };
 
-struct KernelF32 : SixByFour {
+struct KernelF32 : Blocks {
   static constexpr bool kInteger = false;
   static constexpr int64_t kValueBytes = 4;
   static constexpr Block kWide[] = {block_f32<1, 4>, block_f32<2, 4>, block_f32<3, 4>,
-                                    block_f32<4, 4>, block_f32<5, 4>, block_f32<6, 4>};
+                                    block_f32<4, 4>, block_f32<5, 4>, block_f32<6, 4>,
+                                    block_f32<7, 2>, block_f32<8, 2>};
   static constexpr Block kNarrow[] = {block_f32<1, 1>, block_f32<2, 1>, block_f32<3, 1>,
-                                      block_f32<4, 1>, block_f32<5, 1>, block_f32<6, 1>};
+                                      block_f32<4, 1>, block_f32<5, 1>, block_f32<6, 1>,
+                                      block_f32<7, 1>, block_f32<8, 1>};
 };
 
 template <typename Pairs>
-struct KernelBf16 : SixByFour {
+struct KernelBf16 : Blocks {
   static constexpr bool kInteger = false;
   static constexpr int64_t kValueBytes = 2;
   static constexpr Block kWide[] = {block_bf16<Pairs, 1, 4>, block_bf16<Pairs, 2, 4>,
                                     block_bf16<Pairs, 3, 4>, block_bf16<Pairs, 4, 4>,
-                                    block_bf16<Pairs, 5, 4>, block_bf16<Pairs, 6, 4>};
+                                    block_bf16<Pairs, 5, 4>, block_bf16<Pairs, 6, 4>,
+                                    block_bf16<Pairs, 7, 2>, block_bf16<Pairs, 8, 2>};
   static constexpr Block kNarrow[] = {block_bf16<Pairs, 1, 1>, block_bf16<Pairs, 2, 1>,
                                       block_bf16<Pairs, 3, 1>, block_bf16<Pairs, 4, 1>,
-                                      block_bf16<Pairs, 5, 1>, block_bf16<Pairs, 6, 1>};
+                                      block_bf16<Pairs, 5, 1>, block_bf16<Pairs, 6, 1>,
+                                      block_bf16<Pairs, 7, 1>, block_bf16<Pairs, 8, 1>};
 };
 
 template <typename Dot>
-struct KernelCodes : SixByFour {
+struct KernelCodes : Blocks {
   static constexpr bool kInteger = true;
   static constexpr int64_t kValueBytes = 1;
   static constexpr Block kWide[] = {block_codes<Dot, 1, 4>, block_codes<Dot, 2, 4>,
                                     block_codes<Dot, 3, 4>, block_codes<Dot, 4, 4>,
-                                    block_codes<Dot, 5, 4>, block_codes<Dot, 6, 4>};
+                                    block_codes<Dot, 5, 4>, block_codes<Dot, 6, 4>,
+                                    block_codes<Dot, 7, 2>, block_codes<Dot, 8, 2>};
   static constexpr Block kNarrow[] = {block_codes<Dot, 1, 1>, block_codes<Dot, 2, 1>,
                                       block_codes<Dot, 3, 1>, block_codes<Dot, 4, 1>,
-                                      block_codes<Dot, 5, 1>, block_codes<Dot, 6, 1>};
+                                      block_codes<Dot, 5, 1>, block_codes<Dot, 6, 1>,
+                                      block_codes<Dot, 7, 1>, block_codes<Dot, 8, 1>};
 
   static void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
     const __m512i low = _mm512_set1_epi8(15);

@@ -52,7 +52,7 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, const float
 }
 
 /// Kernel has
-///   kMaxRows                     rows of its largest block
+///   kMaxRows, kManyRows          rows of its largest block, and of the one for many rows
 ///   wide(rows)                   panels of the block for that many rows: 1 to kTilePanels
 ///   kWide[rows - 1], kNarrow[]   blocks of that many panels, and of one
 ///   kValueBytes                  of one prepared value
@@ -61,7 +61,8 @@ void compute_groups(const MatmulOperands& op, const MatmulTile& tile, GroupBlock
                     const int64_t g, float* sums) {
   const auto* x = static_cast<const char*>(op.prepared.values);
   for (int64_t row = 0; row < tile.rows;) {
-    const int64_t rows = least(tile.rows - row, Kernel::kMaxRows);
+    const int64_t left = tile.rows - row;
+    const int64_t rows = left <= Kernel::kMaxRows ? left : Kernel::kManyRows;
     const int64_t line = g * op.rows + tile.first_row + row;
     block.x = x + line * op.group * Kernel::kValueBytes;
     if (Kernel::kInteger) {

@@ -59,7 +59,7 @@ void block_codes(const GroupBlock& b) {
 }
 
 struct Plain {
-  static constexpr int64_t kMaxRows = 1;
+  static constexpr int64_t kMaxRows = 1, kManyRows = 1;
   static constexpr int64_t wide(int64_t) { return 1; }
 };
 struct PlainF32 : Plain {

@@ -67,6 +67,14 @@ double flops_per_s(Bench& bench, Precision precision, int threads) {
   return 2 * static_cast<double>(rows * out * kIn) / bench.best_time(rows, precision, out);
 }
 
+// One row and as many weights as there is room for.
+double decode_rate(Bench& bench, Precision precision) {
+  const auto panel = PackedMatrix::bytes(precision, kPanelRows, kIn);
+  const auto out = static_cast<int64_t>(kWeightBytes / panel) * kPanelRows;
+  const double bytes = static_cast<double>(PackedMatrix::bytes(precision, out, kIn));
+  return bytes / bench.best_time(1, precision, out);
+}
+
 }  // namespace
 
 MatmulRates measure_matmul_rates(Device& device) {
@@ -83,11 +91,14 @@ MatmulRates measure_matmul_rates(Device& device) {
   measure(Precision::kBF16, {Precision::kBF16, Precision::kFp8});
   measure(Precision::kInt8, {Precision::kInt8});
   measure(Precision::kInt4, {Precision::kInt6, Precision::kInt5, Precision::kInt4});
-  constexpr int64_t kOut = static_cast<int64_t>(kWeightBytes) / (2 * kIn);
-  static_assert(kOut <= kMaxRows * kIn, "y is large enough");
-  rates.read_bytes_per_s =
-      static_cast<double>(kWeightBytes) / bench.best_time(1, Precision::kBF16, kOut);
+  rates.read_bytes_per_s = decode_rate(bench, Precision::kBF16);
   return rates;
+}
+
+double measure_decode_rate(Device& device, Precision precision) {
+  if (device.info().kind == DeviceKind::kSimulated) return 0;
+  Bench bench(device);
+  return decode_rate(bench, precision);
 }
 
 }  // namespace tessera

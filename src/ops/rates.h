@@ -21,4 +21,7 @@ struct MatmulRates {
 /// loading, or on a device opened for it.
 MatmulRates measure_matmul_rates(Device& device);
 
+/// The same for one row with weights of `precision`: bytes of weights a second.
+double measure_decode_rate(Device& device, Precision precision);
+
 }  // namespace tessera

@@ -30,6 +30,12 @@ class LocalEngine final : public Engine {
   int64_t context() const override { return plan_.context; }
   bool takes_pictures() const override { return model_.vision.has_value(); }
 
+  // What a benchmark drives by itself.
+  const ModelSpec& model() const { return model_; }
+  const PipelineLimits& limits() const { return pipeline_->limits(); }
+  SequenceRunner& runner() { return *runner_; }
+  BlockPool& blocks() { return *blocks_; }
+
  private:
   void make_plan_and_pipeline(const EngineOptions& options);
   void load(const EngineOptions& options, const CancelFlag* cancel);

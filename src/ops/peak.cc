@@ -1,0 +1,83 @@
+#include "ops/peak.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include <cstdint>
+
+namespace tessera {
+
+#if defined(__x86_64__)
+namespace {
+
+constexpr int kChains = 12;  // more than latency times units
+constexpr int64_t kSteps = 1 << 20;
+
+// Each runs kSteps steps of kChains independent chains and returns the multiplications of one
+// instruction. The empty assembly tells the compiler that the chains differ, and are used.
+
+__attribute__((target("avx2,fma"))) double run_f32_avx2() {
+  __m256 sums[kChains], factor = _mm256_set1_ps(0.999F);
+  for (__m256& sum : sums) {
+    sum = factor;
+    asm volatile("" : "+x"(sum));
+  }
+  for (int64_t i = 0; i < kSteps; ++i)
+#pragma GCC unroll 12
+    for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, factor, factor);
+  for (__m256& sum : sums) asm volatile("" : "+x"(sum));
+  return 8;
+}
+
+__attribute__((target("avx512f"))) double run_f32_avx512() {
+  __m512 sums[kChains], factor = _mm512_set1_ps(0.999F);
+  for (__m512& sum : sums) {
+    sum = factor;
+    asm volatile("" : "+v"(sum));
+  }
+  for (int64_t i = 0; i < kSteps; ++i)
+#pragma GCC unroll 12
+    for (__m512& sum : sums) sum = _mm512_fmadd_ps(sum, factor, factor);
+  for (__m512& sum : sums) asm volatile("" : "+v"(sum));
+  return 16;
+}
+
+__attribute__((target("avx512f,avx512bf16"))) double run_bf16() {
+  __m512 sums[kChains] = {}, factor = _mm512_setzero_ps();
+  const auto pairs = reinterpret_cast<__m512bh>(factor);
+  for (__m512& sum : sums) asm volatile("" : "+v"(sum));
+  for (int64_t i = 0; i < kSteps; ++i)
+#pragma GCC unroll 12
+    for (__m512& sum : sums) sum = _mm512_dpbf16_ps(sum, pairs, pairs);
+  for (__m512& sum : sums) asm volatile("" : "+v"(sum));
+  return 32;
+}
+
+__attribute__((target("avx512f,avx512vnni"))) double run_bytes() {
+  __m512i sums[kChains] = {}, factor = _mm512_set1_epi8(1);
+  for (__m512i& sum : sums) asm volatile("" : "+v"(sum));
+  for (int64_t i = 0; i < kSteps; ++i)
+#pragma GCC unroll 12
+    for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, factor, factor);
+  for (__m512i& sum : sums) asm volatile("" : "+v"(sum));
+  return 64;
+}
+
+double multiplications(Isa isa, Precision precision) {
+  if (isa >= Isa::kAvx512Vnni && precision > Precision::kBF16) return run_bytes();
+  if (isa >= Isa::kAvx512Bf16 && precision == Precision::kBF16) return run_bf16();
+  return isa >= Isa::kAvx512 ? run_f32_avx512() : run_f32_avx2();
+}
+
+}  // namespace
+#endif
+
+double run_multipliers([[maybe_unused]] Isa isa, [[maybe_unused]] Precision precision) {
+#if defined(__x86_64__)
+  if (isa >= Isa::kAvx2) return 2 * multiplications(isa, precision) * kChains * kSteps;
+#endif
+  return 0;
+}
+
+}  // namespace tessera
