@@ -17,17 +17,16 @@ struct DotByPairs {
   }
 };
 
-void compute_pairs(const MatmulOperands& op, const MatmulTile& tile) {
-  const FlushDenormals flush;
-  compute_floats<KernelBf16<PairsByHalves>>(op, tile);
-}
-
 }  // namespace
 
 MatmulKernel matmul_kernel_avx512(int bits) {
-  if (bits == 32) return {prepare_f32, compute_floats<KernelF32>};
-  if (bits == 16) return {prepare_bf16, compute_pairs};
-  return {prepare_codes, compute_codes<KernelCodes<DotByPairs>>};
+  if (bits == 32) return {prepare_f32, compute_floats_avx512<WholeF32>};
+  if (bits == 16)
+    return {prepare_bf16, [](const MatmulOperands& op, const MatmulTile& tile) {
+              const FlushDenormals flush;
+              compute_floats_avx512<PairsByHalves>(op, tile);
+            }};
+  return {prepare_codes, compute_codes_avx512<DotByPairs>};
 }
 
 }  // namespace tessera

@@ -10,7 +10,7 @@ struct DotVnni {
 }  // namespace
 
 MatmulKernel matmul_kernel_avx512_vnni(int) {
-  return {prepare_codes, compute_codes<KernelCodes<DotVnni>>};
+  return {prepare_codes, compute_codes_avx512<DotVnni>};
 }
 
 }  // namespace tessera

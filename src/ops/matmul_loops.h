@@ -7,30 +7,42 @@
 // The walk through one tile, around the register blocks of an instruction set: compiled once for
 // each, with internal linkage and nothing inline from other headers.
 //
-// A tile goes group by group: 64 or 128 inputs of four panels (8 to 16 KiB) stay in the L1 cache
-// while the tile's rows pass, 24 to 48 KiB of sums stay in L2, and both x and the weights are read
-// in the order in which they lie.
+// A tile goes chunk by chunk: what a chunk of four panels takes (32 to 64 KiB) stays in the L1 and
+// L2 caches while the tile's rows pass, and both x and the weights are read in the order in which
+// they lie. A register block keeps its sums for a whole chunk: entering and leaving one costs as
+// much as 60 of its products.
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kPanel = 16;                        // output rows of a panel
 constexpr int64_t kSumStride = kTilePanels * kPanel;  // sums of one row of a tile
-constexpr int64_t kMaxGroup = 128;
+constexpr int64_t kMaxChunk = 512;                   // of integers
 
-/// One group of some rows and some panels.
-struct GroupBlock {
-  const void* x;               ///< first row's values of the group
+/// One chunk of some rows and some panels.
+struct ChunkBlock {
+  const void* x;               ///< first row's values of the chunk
   int64_t x_stride;            ///< values from a row to the next
-  const void* w[kTilePanels];  ///< of each panel: numbers, or codes of 8 bits
-  const float* x_scales;       ///< integers only, as the rest
-  const int32_t* x_sums;
-  const uint16_t* w_scales[kTilePanels];  ///< bf16 [16]
+  const void* w[kTilePanels];  ///< of each panel: numbers, or codes
+  int64_t inputs;              ///< padded
+  float* sums;                 ///< [rows][kSumStride]
+
+  // Integers only, of the chunk's groups.
+  int64_t group;                          ///< inputs of one; the last may have fewer
+  int64_t rows;                           ///< from a group's scales of x to the next's
+  const float* x_scales;                  ///< [groups][rows]
+  const int32_t* x_sums;                  ///< [groups][rows]
+  const uint16_t* w_scales[kTilePanels];  ///< bf16 [groups][16]
   int32_t zero;                           ///< the code that means 0
-  int64_t inputs;                         ///< padded
-  float* sums;                            ///< [rows][kSumStride]
 };
-using Block = void (*)(const GroupBlock&);
+using Block = void (*)(const ChunkBlock&);
+
+/// Blocks for 1 to `rows` rows, and how many panels each takes; narrow ones take one.
+struct BlockTable {
+  int64_t rows;
+  int64_t panels[8];
+  Block wide[8], narrow[8];
+};
 
 inline int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
@@ -51,79 +63,79 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, const float
   }
 }
 
-/// Kernel has
-///   kMaxRows, kManyRows          rows of its largest block, and of the one for many rows
-///   wide(rows)                   panels of the block for that many rows: 1 to kTilePanels
-///   kWide[rows - 1], kNarrow[]   blocks of that many panels, and of one
-///   kValueBytes                  of one prepared value
-template <typename Kernel>
-void compute_groups(const MatmulOperands& op, const MatmulTile& tile, GroupBlock block,
-                    const int64_t g, float* sums) {
+/// All rows of the tile with one chunk of weights.
+inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
+                          int64_t value_bytes, ChunkBlock chunk, int64_t first_input, float* sums) {
   const auto* x = static_cast<const char*>(op.prepared.values);
   for (int64_t row = 0; row < tile.rows;) {
-    const int64_t left = tile.rows - row;
-    const int64_t rows = left <= Kernel::kMaxRows ? left : Kernel::kManyRows;
-    const int64_t line = g * op.rows + tile.first_row + row;
-    block.x = x + line * op.group * Kernel::kValueBytes;
-    if (Kernel::kInteger) {
-      block.x_scales = op.prepared.scales + line;
-      block.x_sums = op.prepared.sums + line;
+    const int64_t rows = least(tile.rows - row, table.rows);
+    const int64_t first_row = tile.first_row + row;
+    chunk.x = x + (first_input / op.chunk * op.rows + first_row) * op.chunk * value_bytes;
+    if (op.prepared.scales != nullptr) {
+      const int64_t line = first_input / op.group * op.rows + first_row;
+      chunk.x_scales = op.prepared.scales + line;
+      chunk.x_sums = op.prepared.sums + line;
     }
-    const int64_t step = Kernel::wide(rows);
-    GroupBlock part = block;
+    ChunkBlock block = chunk;
     for (int64_t panel = 0; panel < tile.panels;) {
-      const bool narrow = tile.panels - panel < step;
-      for (int64_t p = 0; p < (narrow ? 1 : step); ++p) {
-        part.w[p] = block.w[panel + p];
-        if (Kernel::kInteger) part.w_scales[p] = block.w_scales[panel + p];
+      const bool wide = tile.panels - panel >= table.panels[rows - 1];
+      const int64_t panels = wide ? table.panels[rows - 1] : 1;
+      for (int64_t p = 0; p < panels; ++p) {
+        block.w[p] = chunk.w[panel + p];
+        block.w_scales[p] = chunk.w_scales[panel + p];
       }
-      part.sums = sums + row * kSumStride + panel * kPanel;
-      (narrow ? Kernel::kNarrow : Kernel::kWide)[rows - 1](part);
-      panel += narrow ? 1 : step;
+      block.sums = sums + row * kSumStride + panel * kPanel;
+      (wide ? table.wide : table.narrow)[rows - 1](block);
+      panel += panels;
     }
     row += rows;
   }
 }
 
 /// f32 and bf16: blocks read the panels where they lie.
-template <typename Kernel>
-void compute_floats(const MatmulOperands& op, const MatmulTile& tile) {
+inline void compute_floats(const MatmulOperands& op, const MatmulTile& tile,
+                           const BlockTable& table) {
   alignas(64) float sums[kTileRows * kSumStride];
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
-  GroupBlock block = {};
-  block.x_stride = op.group;
+  ChunkBlock chunk = {};
+  chunk.x_stride = op.chunk;
   const auto* w = static_cast<const char*>(op.w) + tile.first_panel * op.panel_bytes;
-  for (int64_t g = 0; g < op.groups; ++g) {
-    const int64_t first = g * op.group;
-    block.inputs = least(op.group, op.padded_in - first);
+  for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
+    chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p)
-      block.w[p] = w + p * op.panel_bytes + first * kPanel * op.bits / 8;
-    compute_groups<Kernel>(op, tile, block, g, sums);
+      chunk.w[p] = w + p * op.panel_bytes + first * kPanel * op.bits / 8;
+    compute_chunk(op, tile, table, op.bits / 8, chunk, first, sums);
   }
   finish(op, tile, sums);
 }
 
-/// Integers: codes of fewer than 8 bits are first spread to bytes, [n / 4][16][4] as those of 8.
-template <typename Kernel>
-void compute_codes(const MatmulOperands& op, const MatmulTile& tile) {
+/// Spreads codes of fewer than 8 bits, one group's, to bytes as those of 8: [inputs / 4][16][4].
+using Spread = void (*)(const unsigned char* from, int bits, int64_t inputs, unsigned char* to);
+
+/// Integers. With `spread`, blocks read bytes that it has made; else the codes where they lie.
+inline void compute_codes(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
+                          Spread spread) {
   alignas(64) float sums[kTileRows * kSumStride];
-  alignas(64) unsigned char bytes[kTilePanels][kMaxGroup / 2 * kPanel];
+  alignas(64) unsigned char bytes[kTilePanels][kMaxChunk * kPanel];
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
-  GroupBlock block = {};
-  block.x_stride = op.group;
-  block.zero = 1 << (op.bits - 1);
+  ChunkBlock chunk = {};
+  chunk.x_stride = op.chunk;
+  chunk.group = op.group;
+  chunk.rows = op.rows;
+  chunk.zero = 1 << (op.bits - 1);
   const auto* w = static_cast<const unsigned char*>(op.w) + tile.first_panel * op.panel_bytes;
-  for (int64_t g = 0; g < op.groups; ++g) {
-    const int64_t first = g * op.group;
-    block.inputs = least(op.group, op.padded_in - first);
+  for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
+    chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p) {
       const unsigned char* panel = w + p * op.panel_bytes;
       const unsigned char* codes = panel + op.scale_bytes + first * kPanel * op.bits / 8;
-      block.w_scales[p] = reinterpret_cast<const uint16_t*>(panel) + g * kPanel;
-      if (op.bits < 8) Kernel::spread(codes, op.bits, block.inputs, bytes[p]);
-      block.w[p] = op.bits < 8 ? bytes[p] : codes;
+      chunk.w_scales[p] = reinterpret_cast<const uint16_t*>(panel) + first / op.group * kPanel;
+      chunk.w[p] = spread != nullptr ? bytes[p] : codes;
+      for (int64_t i = 0; spread != nullptr && i < chunk.inputs; i += op.group)
+        spread(codes + i * kPanel * op.bits / 8, op.bits, least(op.group, chunk.inputs - i),
+               bytes[p] + i * kPanel);
     }
-    compute_groups<Kernel>(op, tile, block, g, sums);
+    compute_chunk(op, tile, table, 1, chunk, first, sums);
   }
   finish(op, tile, sums);
 }

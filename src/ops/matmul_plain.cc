@@ -21,11 +21,11 @@ float flush(float value) {
 }
 
 template <typename Element>
-void each(const GroupBlock& b, const Element& element) {
+void each(const ChunkBlock& b, const Element& element) {
   for (int64_t o = 0; o < kPanel; ++o) b.sums[o] = element(o, b.sums[o]);
 }
 
-void block_f32(const GroupBlock& b) {
+void block_f32(const ChunkBlock& b) {
   const auto* x = static_cast<const float*>(b.x);
   const auto* w = static_cast<const float*>(b.w[0]);
   each(b, [&](int64_t o, float sum) {
@@ -34,7 +34,7 @@ void block_f32(const GroupBlock& b) {
   });
 }
 
-void block_bf16(const GroupBlock& b) {
+void block_bf16(const ChunkBlock& b) {
   const auto* x = static_cast<const uint16_t*>(b.x);
   const auto* w = static_cast<const uint16_t*>(b.w[0]);
   const auto product = [&](int64_t i, int64_t o, float sum) {
@@ -47,56 +47,51 @@ void block_bf16(const GroupBlock& b) {
   });
 }
 
-void block_codes(const GroupBlock& b) {
+void block_codes(const ChunkBlock& b) {
   const auto* x = static_cast<const int8_t*>(b.x);
   const auto* w = static_cast<const unsigned char*>(b.w[0]);
   each(b, [&](int64_t o, float sum) {
-    int32_t whole = 0;
-    for (int64_t i = 0; i < b.inputs; ++i)
-      whole += x[i] * (w[(i / 4 * kPanel + o) * 4 + i % 4] - b.zero);
-    return std::fma(static_cast<float>(whole), b.x_scales[0] * from_bf16(b.w_scales[0][o]), sum);
+    for (int64_t g = 0; g * b.group < b.inputs; ++g) {
+      int32_t whole = 0;
+      for (int64_t i = g * b.group; i < least(b.inputs, (g + 1) * b.group); ++i)
+        whole += x[i] * (w[(i / 4 * kPanel + o) * 4 + i % 4] - b.zero);
+      const float scale = b.x_scales[g * b.rows] * from_bf16(b.w_scales[0][g * kPanel + o]);
+      sum = std::fma(static_cast<float>(whole), scale, sum);
+    }
+    return sum;
   });
 }
 
-struct Plain {
-  static constexpr int64_t kMaxRows = 1, kManyRows = 1;
-  static constexpr int64_t wide(int64_t) { return 1; }
-};
-struct PlainF32 : Plain {
-  static constexpr bool kInteger = false;
-  static constexpr int64_t kValueBytes = 4;
-  static constexpr Block kWide[] = {block_f32}, kNarrow[] = {block_f32};
-};
-struct PlainBf16 : Plain {
-  static constexpr bool kInteger = false;
-  static constexpr int64_t kValueBytes = 2;
-  static constexpr Block kWide[] = {block_bf16}, kNarrow[] = {block_bf16};
-};
-struct PlainCodes : Plain {
-  static constexpr bool kInteger = true;
-  static constexpr int64_t kValueBytes = 1;
-  static constexpr Block kWide[] = {block_codes}, kNarrow[] = {block_codes};
+void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
+  const unsigned char* planes = from + inputs * kPanel / 2;
+  for (int64_t i = 0; i < inputs; ++i)
+    for (int64_t o = 0; o < kPanel; ++o) {
+      const unsigned low = from[(i / 8 * kPanel + o) * 4 + i % 4] >> (i % 8 / 4 * 4) & 15U;
+      const int64_t at = i / 4 * 64 + o * 4 + i % 4;  // the code's place, and its bit's
+      unsigned code = low;
+      for (int bit = 4; bit < bits; ++bit)
+        code |= (planes[(bit - 4) * inputs * kPanel / 8 + at / 8] >> at % 8 & 1U) << bit;
+      to[at] = static_cast<unsigned char>(code);
+    }
+}
 
-  static void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
-    const unsigned char* planes = from + inputs * kPanel / 2;
-    for (int64_t i = 0; i < inputs; ++i)
-      for (int64_t o = 0; o < kPanel; ++o) {
-        const unsigned low = from[(i / 8 * kPanel + o) * 4 + i % 4] >> (i % 8 / 4 * 4) & 15U;
-        const int64_t at = i / 4 * 64 + o * 4 + i % 4;  // the code's place, and its bit's
-        unsigned code = low;
-        for (int bit = 4; bit < bits; ++bit)
-          code |= (planes[(bit - 4) * inputs * kPanel / 8 + at / 8] >> at % 8 & 1U) << bit;
-        to[at] = static_cast<unsigned char>(code);
-      }
-  }
-};
+template <Block block>
+constexpr BlockTable kOne = {.rows = 1, .panels = {1}, .wide = {block}, .narrow = {block}};
 
 }  // namespace
 
 MatmulKernel matmul_kernel_plain(int bits) {
-  if (bits == 32) return {prepare_f32, compute_floats<PlainF32>};
-  if (bits == 16) return {prepare_bf16, compute_floats<PlainBf16>};
-  return {prepare_codes, compute_codes<PlainCodes>};
+  if (bits == 32)
+    return {prepare_f32, [](const MatmulOperands& op, const MatmulTile& tile) {
+              compute_floats(op, tile, kOne<block_f32>);
+            }};
+  if (bits == 16)
+    return {prepare_bf16, [](const MatmulOperands& op, const MatmulTile& tile) {
+              compute_floats(op, tile, kOne<block_bf16>);
+            }};
+  return {prepare_codes, [](const MatmulOperands& op, const MatmulTile& tile) {
+            compute_codes(op, tile, kOne<block_codes>, op.bits == 8 ? nullptr : spread);
+          }};
 }
 
 }  // namespace tessera

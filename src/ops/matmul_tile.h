@@ -5,12 +5,12 @@
 namespace tessera {
 
 /// Rows of x as the kernels read them: prepared once for a whole matmul, in the type that the
-/// weights ask for, group by group, so that what one pass needs lies in one piece.
+/// weights ask for, chunk by chunk, so that what one pass needs lies in one piece.
 ///
-///   f32 weights    f32 [groups][rows][64]
-///   bf16 weights   bf16 [groups][rows][128], rounded to nearest even, denormals to 0
-///   int weights    s8 [groups][rows][128 or 64]: value = code * scale, the scale being the largest
-///                  |x| of the row's group / 127; and the sum of the codes, which takes the place
+///   f32 weights    f32 [chunks][rows][chunk]
+///   bf16 weights   bf16 [chunks][rows][chunk], rounded to nearest even, denormals to 0
+///   int weights    s8 [chunks][rows][chunk]: value = code * scale, the scale being the largest |x|
+///                  of the row's group / 127; and the sum of a group's codes, which takes the place
 ///                  of the weights' zero point
 ///
 /// Inputs past the last are 0.
@@ -30,7 +30,7 @@ struct MatmulOperands {
 
   const void* w = nullptr;  ///< PackedMatrix::data
   int bits = 32;            ///< of a weight
-  int64_t group = 64, groups = 0, padded_in = 0;
+  int64_t group = 0, chunk = 0, chunks = 0, padded_in = 0;
   int64_t panel_bytes = 0, scale_bytes = 0;
 
   const float* bias = nullptr;  ///< [out], or null

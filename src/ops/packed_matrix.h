@@ -14,29 +14,30 @@ inline constexpr int64_t kPanelRows = 16;
 /// How the weights of a precision are stored.
 struct WeightFormat {
   int bits;         ///< of one weight
-  int64_t group;    ///< inputs that the kernels take at a time; integers share one scale in it
-  int64_t quantum;  ///< inputs are padded to a multiple of this
   bool integer;     ///< codes and scales; otherwise the numbers themselves
+  int64_t group;    ///< inputs that share one scale; without scales: the chunk
+  int64_t quantum;  ///< inputs are padded to a multiple of this
+  int64_t chunk;    ///< inputs that the kernels take at a time, whole groups
 };
 
 constexpr WeightFormat weight_format(Precision precision) {
   switch (precision) {
     case Precision::kF32:
-      return {.bits = 32, .group = 64, .quantum = 1, .integer = false};
+      return {.bits = 32, .integer = false, .group = 256, .quantum = 1, .chunk = 256};
     case Precision::kBF16:
-      return {.bits = 16, .group = 128, .quantum = 2, .integer = false};
+      return {.bits = 16, .integer = false, .group = 512, .quantum = 2, .chunk = 512};
     case Precision::kInt8:
-      return {.bits = 8, .group = 128, .quantum = 8, .integer = true};
+      return {.bits = 8, .integer = true, .group = 128, .quantum = 16, .chunk = 512};
     case Precision::kInt6:
-      return {.bits = 6, .group = 64, .quantum = 8, .integer = true};
+      return {.bits = 6, .integer = true, .group = 64, .quantum = 16, .chunk = 512};
     case Precision::kInt5:
-      return {.bits = 5, .group = 64, .quantum = 8, .integer = true};
+      return {.bits = 5, .integer = true, .group = 64, .quantum = 16, .chunk = 512};
     case Precision::kInt4:
-      return {.bits = 4, .group = 64, .quantum = 8, .integer = true};
+      return {.bits = 4, .integer = true, .group = 64, .quantum = 16, .chunk = 512};
     case Precision::kFp8:
       break;
   }
-  return {.bits = 0, .group = 1, .quantum = 1, .integer = false};  // no kernel has it
+  return {.bits = 0, .integer = false, .group = 1, .quantum = 1, .chunk = 1};  // no kernel has it
 }
 
 /// The weights W of y = x W^T, as the matmul kernels read them: panels of 16 output rows, each
@@ -64,6 +65,7 @@ struct PackedMatrix {
   WeightFormat format() const { return weight_format(precision); }
   int64_t panels() const { return (out + kPanelRows - 1) / kPanelRows; }
   int64_t groups() const { return (in + format().group - 1) / format().group; }
+  int64_t chunks() const { return (in + format().chunk - 1) / format().chunk; }
   int64_t padded_in() const;
   int64_t scale_bytes() const;  ///< in front of each panel
   int64_t panel_bytes() const;

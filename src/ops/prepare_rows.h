@@ -18,41 +18,40 @@ inline uint32_t row_bits(float value) {
   return bits;
 }
 
-/// values of group g of the row.
+/// Where the values of one chunk of the row go.
 template <typename T>
-T* prepared_group(const MatmulOperands& op, int64_t g, int64_t row) {
-  return static_cast<T*>(op.prepared.values) + (g * op.rows + row) * op.group;
+T* prepared_chunk(const MatmulOperands& op, int64_t chunk, int64_t row) {
+  return static_cast<T*>(op.prepared.values) + (chunk * op.rows + row) * op.chunk;
 }
 
-inline int64_t group_inputs(const MatmulOperands& op, int64_t g) {
-  const int64_t left = op.in - g * op.group;
-  return left < op.group ? left : op.group;
+inline int64_t at_most(int64_t count, int64_t most) {
+  return count < most ? count : most;
 }
 
 inline void prepare_f32(const MatmulOperands& op, int64_t row) {
-  for (int64_t g = 0; g < op.groups; ++g) {
-    auto* to = prepared_group<float>(op, g, row);
-    const int64_t count = group_inputs(op, g);
-    memcpy(to, op.x + row * op.x_stride + g * op.group, static_cast<size_t>(count) * 4);
+  for (int64_t c = 0; c < op.chunks; ++c) {
+    const int64_t first = c * op.chunk, count = at_most(op.in - first, op.chunk);
+    memcpy(prepared_chunk<float>(op, c, row), op.x + row * op.x_stride + first,
+           static_cast<size_t>(count) * 4);
   }
 }
 
 inline void prepare_bf16(const MatmulOperands& op, int64_t row) {
-  for (int64_t g = 0; g < op.groups; ++g) {
-    auto* to = prepared_group<uint16_t>(op, g, row);
-    const float* from = op.x + row * op.x_stride + g * op.group;
-    const int64_t count = group_inputs(op, g);
+  for (int64_t c = 0; c < op.chunks; ++c) {
+    const int64_t first = c * op.chunk, count = at_most(op.in - first, op.chunk);
+    auto* to = prepared_chunk<uint16_t>(op, c, row);
+    const float* from = op.x + row * op.x_stride + first;
     for (int64_t i = 0; i < count; ++i) to[i] = bf16_rounded(from[i]);
-    for (int64_t i = count; i < op.group; ++i) to[i] = 0;
+    if (count % 2 != 0) to[count] = 0;
   }
 }
 
 inline void prepare_codes(const MatmulOperands& op, int64_t row) {
   constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: adding it rounds to whole numbers
-  for (int64_t g = 0; g < op.groups; ++g) {
-    auto* to = prepared_group<int8_t>(op, g, row);
-    const float* from = op.x + row * op.x_stride + g * op.group;
-    const int64_t count = group_inputs(op, g);
+  for (int64_t g = 0; g * op.group < op.in; ++g) {
+    const int64_t first = g * op.group, count = at_most(op.in - first, op.group);
+    auto* to = prepared_chunk<int8_t>(op, first / op.chunk, row) + first % op.chunk;
+    const float* from = op.x + row * op.x_stride + first;
     uint32_t most = 0;  // the order of the bits is that of the magnitudes; NaN is above infinity
     for (int64_t i = 0; i < count; ++i) {
       const uint32_t size = row_bits(from[i]) & 0x7fffffff;

@@ -59,8 +59,8 @@ std::vector<double> stored(Precision precision, int64_t in, const std::vector<fl
   const WeightFormat format = weight_format(precision);
   std::vector<double> out;
   for (size_t row = 0; row < values.size(); row += static_cast<size_t>(in))
-    for (int64_t first = 0; first < in; first += format.group) {
-      const int64_t count = std::min(format.group, in - first);
+    for (int64_t first = 0; first < in; first += std::min<int64_t>(format.group, 128)) {
+      const int64_t count = std::min({format.group, in - first, int64_t{128}});
       alignas(64) float group[128] = {};
       std::copy_n(values.data() + row + first, count, group);
       alignas(64) uint8_t codes[128];
