@@ -44,16 +44,21 @@ void IncrementalDecoder::push_byte(char byte, std::string& out) {
   while (!pending_.empty()) {
     const Utf8Start start = read_utf8(pending_);
     if (start.kind == Utf8Start::Kind::kIncomplete) return;
-    if (start.kind == Utf8Start::Kind::kCharacter)
-      out.append(pending_, 0, start.bytes);
-    else
+    size_t bytes = start.bytes;
+    if (start.kind == Utf8Start::Kind::kCharacter) {
+      out.append(pending_, 0, bytes);
+    } else {
       out += kReplacementCharacter;
-    pending_.erase(0, start.bytes);
+      if (tokenizer_->replaced() == Replaced::kSequence) bytes = broken_sequence_bytes(pending_);
+    }
+    pending_.erase(0, bytes);
   }
 }
 
 void IncrementalDecoder::flush(std::string& out) {
-  for (size_t i = 0; i < pending_.size(); ++i) out += kReplacementCharacter;
+  // What is left is the beginning of one character.
+  const size_t each = tokenizer_->replaced() == Replaced::kSequence ? pending_.size() : 1;
+  for (size_t i = 0; i < pending_.size(); i += each) out += kReplacementCharacter;
   pending_.clear();
 }
 

@@ -11,8 +11,8 @@ namespace tessera {
 /// Turns ids into text one by one, as they are generated. Whatever push and finish return is valid
 /// UTF-8, and all of it together is tokenizer.decode(all ids). Each id is looked at once.
 ///
-/// Bytes that belong to no character become one U+FFFD each, as soon as no later byte can save
-/// them. The tokenizer must outlive the decoder. One thread.
+/// Bytes that belong to no character become U+FFFD, as soon as no later byte can save them; for how
+/// many of them one stands is the tokenizer's. The tokenizer must outlive the decoder. One thread.
 class IncrementalDecoder {
  public:
   explicit IncrementalDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}

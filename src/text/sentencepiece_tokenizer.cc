@@ -61,7 +61,6 @@ class SentencePieceTokenizer final : public Tokenizer {
  public:
   SentencePieceTokenizer(SentencePieceModel model, TokenizerConfig config);
 
-  std::vector<int32_t> encode(std::string_view text, Specials specials) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(entries_.size()); }
   bool add_bos() const override { return config_.add_bos; }
   int32_t bos_id() const override { return bos_id_; }
@@ -69,8 +68,12 @@ class SentencePieceTokenizer final : public Tokenizer {
   Fragment fragment(int32_t id) const override;
   Fragment first_fragment(int32_t id) const override;
   LeadingSpace leading_space() const override;
+  Replaced replaced() const override { return Replaced::kByte; }
+  int32_t id_of(std::string_view token) const override;
 
  private:
+  std::vector<int32_t> encode_stretches(std::string_view text,
+                                        std::span<const Stretch> stretches) const override;
   struct Entry {
     Fragment::Kind kind = Fragment::Kind::kHidden;
     std::string spelling;  // the piece, with U+2581
@@ -79,7 +82,7 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   void fill_entries();
   void apply_added_tokens();
-  int32_t id_of(const std::string& name, const std::string& key) const;
+  int32_t named_id(const std::string& name, const std::string& key) const;
   void make_special(int32_t id);
 
   SentencePieceModel model_;
@@ -87,7 +90,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::vector<Entry> entries_;                         // by id
   std::unordered_map<std::string_view, int32_t> ids_;  // views of entries_' spellings
   int32_t bos_id_ = -1, eos_id_ = -1;
-  SpecialSplit split_{{}};
+  SpecialSplit split_{{}, SpecialSplit::Rules::kPython};
   std::unique_ptr<Processor> processor_;
   std::unique_ptr<Processor> blind_processor_;  // finds no special string; null: no need of one
 };
@@ -96,8 +99,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, Tokeniz
     : model_(std::move(model)), config_(std::move(config)) {
   fill_entries();
   apply_added_tokens();
-  bos_id_ = config_.bos.empty() ? model_.bos_id : id_of(config_.bos, "bos_token");
-  eos_id_ = config_.eos.empty() ? model_.eos_id : id_of(config_.eos, "eos_token");
+  bos_id_ = config_.bos.empty() ? model_.bos_id : named_id(config_.bos, "bos_token");
+  eos_id_ = config_.eos.empty() ? model_.eos_id : named_id(config_.eos, "eos_token");
   if (config_.add_bos && bos_id_ < 0)
     throw Error({.where = config_.where,
                  .what = "add_bos_token",
@@ -105,7 +108,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, Tokeniz
                  .found = "true"});
   make_special(bos_id_);
   make_special(eos_id_);
-  make_special(config_.unk.empty() ? model_.unk_id : id_of(config_.unk, "unk_token"));
+  make_special(config_.unk.empty() ? model_.unk_id : named_id(config_.unk, "unk_token"));
   for (const std::string& name : config_.other_names) {
     const auto found = ids_.find(name);
     if (found != ids_.end()) make_special(found->second);
@@ -124,7 +127,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, Tokeniz
     any = true;
   }
   if (any) blind_processor_ = std::make_unique<Processor>(encoding, config_.where);
-  split_ = SpecialSplit(config_.added);
+  split_ = SpecialSplit(config_.added, SpecialSplit::Rules::kPython);
 }
 
 void SentencePieceTokenizer::fill_entries() {
@@ -172,15 +175,20 @@ void SentencePieceTokenizer::apply_added_tokens() {
   }
 }
 
-int32_t SentencePieceTokenizer::id_of(const std::string& name, const std::string& key) const {
-  const auto found = ids_.find(name);
-  if (found == ids_.end())
+int32_t SentencePieceTokenizer::id_of(std::string_view token) const {
+  const auto found = ids_.find(token);
+  return found == ids_.end() ? -1 : found->second;
+}
+
+int32_t SentencePieceTokenizer::named_id(const std::string& name, const std::string& key) const {
+  const int32_t id = id_of(name);
+  if (id < 0)
     throw Error({.where = config_.where,
                  .what = key,
                  .expected = "a token of the vocabulary",
                  .found = describe_json(name),
                  .hint = "tokenizer.model of another model?"});
-  return found->second;
+  return id;
 }
 
 // Special tokens vanish from the text of ids, and are found in text whether or not a file lists
@@ -194,14 +202,10 @@ void SentencePieceTokenizer::make_special(int32_t id) {
   if (!listed) config_.added.push_back({.content = entry.spelling, .id = id, .special = true});
 }
 
-std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
-                                                    Specials specials) const {
-  if (text.size() > kMaxTextBytes)
-    throw Error({.where = "tokenizer",
-                 .what = "text",
-                 .expected = fmt::format("at most {} bytes", kMaxTextBytes),
-                 .found = fmt::format("{} bytes", text.size())});
-  const bool parse = specials == Specials::kParse;
+std::vector<int32_t> SentencePieceTokenizer::encode_stretches(
+    std::string_view text, std::span<const Stretch> stretches) const {
+  const bool parse = std::all_of(stretches.begin(), stretches.end(),
+                                 [](const Stretch& stretch) { return stretch.parse; });
   const Processor& processor = !parse && blind_processor_ ? *blind_processor_ : *processor_;
   std::vector<int32_t> ids;
   bool at_start = true;
@@ -212,11 +216,7 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
       processor.encode(run, ids);
     at_start = false;
   };
-  if (!parse) {
-    if (!text.empty()) encode_run(text);
-    return ids;
-  }
-  split_.split(text, encode_run, [&](const AddedToken& token) {
+  split_.split(text, stretches, encode_run, [&](const AddedToken& token) {
     ids.push_back(token.id);
     at_start = false;
   });

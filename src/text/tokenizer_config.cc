@@ -77,13 +77,15 @@ std::string read_name(const JsonReader& reader, const std::string& key) {
   return content;
 }
 
+// Leaves `into` as it is when the file does not name the token.
+void read_name(const JsonReader& reader, const std::string& key, std::string& into) {
+  if (std::string name = read_name(reader, key); !name.empty()) into = std::move(name);
+}
+
 void read_names(const JsonReader& reader, TokenizerConfig& config) {
-  const auto read = [&](const std::string& key, std::string& into) {
-    if (std::string name = read_name(reader, key); !name.empty()) into = std::move(name);
-  };
-  read("bos_token", config.bos);
-  read("eos_token", config.eos);
-  read("unk_token", config.unk);
+  read_name(reader, "bos_token", config.bos);
+  read_name(reader, "eos_token", config.eos);
+  read_name(reader, "unk_token", config.unk);
   for (const char* key : {"pad_token", "sep_token", "cls_token", "mask_token"})
     if (std::string name = read_name(reader, key); !name.empty())
       config.other_names.push_back(std::move(name));
@@ -138,6 +140,20 @@ TokenizerConfig read_tokenizer_config(const std::string& model_dir) {
   special.insert({config.bos, config.eos, config.unk});
   for (AddedToken& token : config.added) token.special |= special.contains(token.content);
   return config;
+}
+
+TokenNames read_token_names(const std::string& model_dir) {
+  TokenNames names;
+  names.where = model_dir + "/tokenizer_config.json";
+  for (const std::string& path : {names.where, model_dir + "/special_tokens_map.json"}) {
+    if (!file_exists(path)) continue;
+    const Json json = read_json_file(path, kMaxFileBytes);
+    const JsonReader reader(json, path);
+    if (reader.has("add_bos_token")) names.add_bos = reader.boolean("add_bos_token");
+    read_name(reader, "bos_token", names.bos);
+    read_name(reader, "eos_token", names.eos);
+  }
+  return names;
 }
 
 }  // namespace tessera

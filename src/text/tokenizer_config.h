@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct AddedToken {
   bool special = false;      ///< vanishes when ids are turned back into text
   bool strip_left = false;   ///< white space before it is dropped
   bool strip_right = false;  ///< white space after it is dropped
+  bool single_word = false;  ///< found between characters of no word only
+  bool normalized = false;   ///< looked for after normalisation, in what the others left
 };
 
 /// What stands beside tokenizer.model: tokenizer_config.json, special_tokens_map.json and
@@ -27,6 +30,15 @@ struct TokenizerConfig {
   bool add_prefix_space = true;          ///< not legacy only: a space before the whole text
   std::string where;                     ///< the file that an error about these should name
 };
+
+/// The bos and eos tokens that tokenizer_config.json and special_tokens_map.json name, and whether
+/// the first says that a prompt begins with bos: what a tokenizer.json leaves to them.
+struct TokenNames {
+  std::string bos, eos;         ///< contents; empty: none
+  std::optional<bool> add_bos;  ///< empty: tokenizer.json decides
+  std::string where;            ///< the file that an error about these should name
+};
+TokenNames read_token_names(const std::string& model_dir);
 
 /// Throws Error that names the file and the key when one of the files is damaged or has values of
 /// a wrong type, and when they contradict each other about an id.

@@ -1,6 +1,10 @@
 #include "text/unicode.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
+
+#include "text/newer_characters.h"
 
 namespace tessera {
 namespace {
@@ -55,29 +59,90 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+size_t broken_sequence_bytes(std::string_view text) {
+  size_t bytes = std::min<size_t>(text.size(), 3);
+  while (bytes > 1 && read_utf8(text.substr(0, bytes)).kind != Utf8Start::Kind::kIncomplete)
+    --bytes;
+  return bytes;
+}
+
+std::string to_valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const Utf8Start start = read_utf8(text);
+    const bool whole = start.kind == Utf8Start::Kind::kCharacter;
+    const size_t bytes = whole ? start.bytes : broken_sequence_bytes(text);
+    valid += whole ? text.substr(0, bytes) : kReplacementCharacter;
+    text.remove_prefix(bytes);
+  }
+  return valid;
+}
+
 bool is_unicode_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
          c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
          c == 0x205F || c == 0x3000;
 }
 
-std::string_view strip_left(std::string_view text) {
+namespace {
+
+// Of the characters that utf8proc has not heard of.
+bool is_newer_word_character(char32_t c) {
+  for (const NewerCharacters& newer : kNewerCharacters)
+    if (c >= newer.first && c <= newer.last)
+      return newer.category[0] == 'L' || newer.category == "M" || newer.category == "Nd";
+  return false;
+}
+
+}  // namespace
+
+bool is_white_space_property(char32_t c) {
+  return is_unicode_space(c) && !(c >= 0x1C && c <= 0x1F);
+}
+
+bool is_word_character(char32_t c) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    case UTF8PROC_CATEGORY_CN:
+      return is_newer_word_character(c);
+    default:
+      break;
+  }
+  // The joiners; then letters in circles and squares, which are symbols, yet alphabetic.
+  return c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) ||
+         (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+         (c >= 0x1F170 && c <= 0x1F189);
+}
+
+std::string_view strip_left(std::string_view text, bool (*is_space)(char32_t)) {
   while (!text.empty()) {
     const Utf8Start start = read_utf8(text);
-    if (!is_unicode_space(start.code_point)) break;
+    if (!is_space(start.code_point)) break;
     text.remove_prefix(start.bytes);
   }
   return text;
 }
 
-std::string_view strip_right(std::string_view text) {
+std::string_view strip_right(std::string_view text, bool (*is_space)(char32_t)) {
   while (!text.empty()) {
     // Back to the byte that begins the last character; white space takes three bytes at most.
     size_t begin = text.size() - 1;
     while (begin > 0 && text.size() - begin < 3 && (static_cast<uint8_t>(text[begin]) >> 6) == 2)
       --begin;
     const Utf8Start start = read_utf8(text.substr(begin));
-    if (begin + start.bytes != text.size() || !is_unicode_space(start.code_point)) break;
+    if (begin + start.bytes != text.size() || !is_space(start.code_point)) break;
     text = text.substr(0, begin);
   }
   return text;

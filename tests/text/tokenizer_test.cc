@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "tests/support/error_of.h"
+#include "tests/text/bpe_corpus.h"
 #include "text/incremental_decoder.h"
 #include "text/unicode.h"
 
@@ -17,13 +18,6 @@ using testing::HasSubstr;
 using Specials = Tokenizer::Specials;
 
 const std::string kData = TESSERA_TEXT_DATA_DIR;
-
-std::string from_hex(const std::string& hex) {
-  std::string bytes;
-  for (size_t i = 0; i < hex.size(); i += 2)
-    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  return bytes;
-}
 
 // tools/text_goldens.py made the folders: tokenizers and what Python's sentencepiece does there.
 class RecordedTokenizer : public testing::TestWithParam<const char*> {
