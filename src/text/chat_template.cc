@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "tessera/error.h"
+#include "text/answer_trim.h"
 
 namespace tessera {
 namespace {
@@ -38,74 +39,192 @@ void check(std::span<const ChatMessage> messages) {
   }
 }
 
-// Text that is cut wherever a picture stands.
+// A prompt that is cut wherever a picture stands.
 class Chunks {
  public:
-  void text(std::string_view text) { chunks_.back() += text; }
+  void own(std::string_view text) { add(text, true); }
+  void written(std::string_view text) { add(text, false); }
   void images(int count) { chunks_.resize(chunks_.size() + static_cast<size_t>(count)); }
-  std::vector<std::string> take() { return std::move(chunks_); }
+  std::vector<PromptChunk> take() { return std::move(chunks_); }
 
  private:
-  std::vector<std::string> chunks_{""};
+  void add(std::string_view text, bool own) {
+    PromptChunk& chunk = chunks_.back();
+    if (chunk.empty() || chunk.back().own != own) chunk.push_back({"", own});
+    chunk.back().text += text;
+  }
+
+  std::vector<PromptChunk> chunks_{1};
 };
 
 void render_yi_vl(std::span<const ChatMessage> messages, Chunks& out) {
-  out.text(kYiVlSystem);
-  out.text("\n\n");
-  out.text(kYiVlSeparator);
+  out.own(kYiVlSystem);
+  out.own("\n\n");
+  out.own(kYiVlSeparator);
   for (const ChatMessage& message : messages) {
-    out.text(message.role == Role::kUser ? "Human:" : "Assistant:");
+    out.own(message.role == Role::kUser ? "Human:" : "Assistant:");
     if (message.text.empty() && message.images == 0) continue;  // an answer that was empty
-    out.text(" ");
+    out.own(" ");
     if (message.images > 0) {
       out.images(message.images);
-      out.text("\n");
+      out.own("\n");
     }
-    out.text(message.text);
-    out.text("\n");
-    out.text(kYiVlSeparator);
+    out.written(message.text);
+    out.own("\n");
+    out.own(kYiVlSeparator);
   }
-  out.text("Assistant:");
+  out.own("Assistant:");
 }
 
 void render_plain(std::span<const ChatMessage> messages, Chunks& out) {
   for (const ChatMessage& message : messages) {
     out.images(message.images);
-    out.text(message.text);
+    out.written(message.text);
   }
+}
+
+// How ChatML and Llama 3 frame a message: `before` role `between` text `after`.
+struct Frame {
+  std::string_view before, between, after;
+};
+constexpr Frame kChatMlFrame = {"<|im_start|>", "\n", "<|im_end|>\n"};
+constexpr Frame kLlama3Frame = {"<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>"};
+
+void render_framed(const Frame& frame, const ChatTemplate::Format& format,
+                   std::span<const ChatMessage> messages, Chunks& out) {
+  const auto begin = [&](std::string_view role) {
+    out.own(frame.before);
+    out.own(role);
+    out.own(frame.between);
+  };
+  if (!format.system.empty()) {
+    begin("system");
+    out.own(format.system);
+    out.own(frame.after);
+  }
+  for (const ChatMessage& message : messages) {
+    begin(message.role == Role::kUser ? "user" : "assistant");
+    out.images(message.images);
+    out.written(format.trim ? strip(message.text) : message.text);
+    out.own(frame.after);
+  }
+  begin("assistant");
+}
+
+struct Named {
+  std::string_view name;
+  ChatTemplate::Format format;
+};
+
+const std::vector<Named>& known() {
+  using Style = ChatTemplate::Style;
+  constexpr auto kNever = ChatTemplate::Bos::kNever;
+  static const std::vector<Named> kKnown = {
+      {"mm_default", {.style = Style::kYiVl}},
+      {"yi_vl", {.style = Style::kYiVl}},
+      {"plain", {.style = Style::kPlain}},
+      {"chatml", {.style = Style::kChatMl, .bos = kNever}},
+      {"smollm2",
+       {.style = Style::kChatMl,
+        .system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+        .bos = kNever}},
+      {"qwen2", {.style = Style::kChatMl, .system = "You are a helpful assistant.", .bos = kNever}},
+      {"qwen2.5",
+       {.style = Style::kChatMl,
+        .system = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+        .bos = kNever}},
+      {"llama3", {.style = Style::kLlama3, .trim = true, .bos = ChatTemplate::Bos::kAlways}}};
+  return kKnown;
+}
+
+std::string_view name_of(const ChatTemplate::Format& format) {
+  for (const Named& named : known())
+    if (named.format == format) return named.name;
+  for (const Named& named : known())
+    if (named.format.style == format.style) return named.name;
+  return "";
 }
 
 }  // namespace
 
 std::vector<std::string> ChatTemplate::names() {
-  return {"mm_default", "yi_vl", "plain"};
+  std::vector<std::string> names;
+  for (const Named& named : known()) names.emplace_back(named.name);
+  return names;
 }
 
 ChatTemplate ChatTemplate::named(std::string_view name) {
-  if (name == "mm_default" || name == "yi_vl")
-    return ChatTemplate(std::string(name), Style::kYiVl, {"###"});
-  if (name == "plain") return ChatTemplate(std::string(name), Style::kPlain, {});
+  for (const Named& named : known())
+    if (named.name == name) return ChatTemplate(named.name, named.format);
   throw UsageError({.where = "conversation mode",
                     .expected = fmt::format("one of {}", fmt::join(names(), ", ")),
                     .found = describe_json(Json(std::string(name)))});
 }
 
-std::vector<std::string> ChatTemplate::render_chunks(std::span<const ChatMessage> messages) const {
+ChatTemplate::ChatTemplate(Format format) : format_(std::move(format)) {
+  name_ = name_of(format_);
+}
+
+std::vector<PromptChunk> ChatTemplate::render_chunks(std::span<const ChatMessage> messages) const {
   check(messages);
   Chunks chunks;
-  switch (style_) {
+  switch (format_.style) {
     case Style::kYiVl:
       render_yi_vl(messages, chunks);
       break;
     case Style::kPlain:
       render_plain(messages, chunks);
       break;
+    case Style::kChatMl:
+      render_framed(kChatMlFrame, format_, messages, chunks);
+      break;
+    case Style::kLlama3:
+      render_framed(kLlama3Frame, format_, messages, chunks);
+      break;
   }
   return chunks.take();
 }
 
 std::string ChatTemplate::render(std::span<const ChatMessage> messages) const {
-  return fmt::format("{}", fmt::join(render_chunks(messages), kImagePlaceholder));
+  std::string prompt;
+  bool first = true;
+  for (const PromptChunk& chunk : render_chunks(messages)) {
+    if (!first) prompt += kImagePlaceholder;
+    first = false;
+    for (const PromptPart& part : chunk) prompt += part.text;
+  }
+  return prompt;
+}
+
+std::span<const std::string> ChatTemplate::stop_strings() const {
+  static const std::vector<std::string> kYiVlStops = {"###"};
+  if (format_.style == Style::kYiVl) return kYiVlStops;
+  return {};
+}
+
+std::string_view ChatTemplate::end_token() const {
+  switch (format_.style) {
+    case Style::kChatMl:
+      return "<|im_end|>";
+    case Style::kLlama3:
+      return "<|eot_id|>";
+    default:
+      return "";
+  }
+}
+
+std::span<const std::string_view> ChatTemplate::special_tokens() const {
+  static constexpr std::string_view kChatMl[] = {"<|im_start|>", "<|im_end|>"};
+  static constexpr std::string_view kLlama3[] = {"<|start_header_id|>", "<|end_header_id|>",
+                                                 "<|eot_id|>"};
+  switch (format_.style) {
+    case Style::kChatMl:
+      return kChatMl;
+    case Style::kLlama3:
+      return kLlama3;
+    default:
+      return {};
+  }
 }
 
 }  // namespace tessera

@@ -86,7 +86,8 @@ TEST(ChatTemplate, RefusesMalformedConversations) {
             "messages: [1]: expected no picture from the assistant, found 1");
   EXPECT_EQ(error({user("Q", -1)}), "messages: [0]: expected no fewer than 0 pictures, found -1");
   EXPECT_EQ(error_of([] { ChatTemplate::named("chatml\n"); }),
-            "conversation mode: expected one of mm_default, yi_vl, plain, found \"chatml\\n\"");
+            "conversation mode: expected one of mm_default, yi_vl, plain, chatml, smollm2, qwen2, "
+            "qwen2.5, llama3, found \"chatml\\n\"");
 }
 
 TEST(Prompt, APlaceholderThatAUserWroteIsNoPicture) {
