@@ -34,8 +34,8 @@ MatmulKernel matmul_kernel_avx512_vnni(int bits) {
 MatmulKernel matmul_kernel_avx512_bf16(int bits) {
   return matmul_kernel_plain(bits);
 }
-uint16_t quantise_avx512(const float* values, int bits, uint8_t* codes) {
-  return quantise_plain(values, bits, codes);
+void quantise_avx512(const float* values, int bits, uint8_t* codes, uint16_t* scales) {
+  quantise_plain(values, bits, codes, scales);
 }
 
 }  // namespace tessera

@@ -4,9 +4,9 @@
 
 namespace tessera {
 
-uint16_t quantise(const float* values, int bits, uint8_t* codes) {
+void quantise(const float* values, int bits, uint8_t* codes, uint16_t* scales) {
   static const bool wide = best_isa() >= Isa::kAvx512;
-  return (wide ? quantise_avx512 : quantise_plain)(values, bits, codes);
+  (wide ? quantise_avx512 : quantise_plain)(values, bits, codes, scales);
 }
 
 }  // namespace tessera

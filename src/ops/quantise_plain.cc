@@ -3,8 +3,8 @@
 
 namespace tessera {
 
-uint16_t quantise_plain(const float* values, int bits, uint8_t* codes) {
-  return quantise_loops(values, bits, codes);
+void quantise_plain(const float* values, int bits, uint8_t* codes, uint16_t* scales) {
+  quantise_loops(values, bits, codes, scales);
 }
 
 }  // namespace tessera

@@ -5,8 +5,8 @@
 namespace tessera {
 
 double default_loss(Precision precision, Precision own) {
-  constexpr std::array<double, kPrecisionCount> kSquaredError = {0,      2.8e-6, 4.1e-5, 7.0e-4,
-                                                                 3.7e-4, 1.9e-3, 7.6e-3};
+  constexpr std::array<double, kPrecisionCount> kSquaredError = {0,      2.8e-6, 4.2e-5, 7.0e-4,
+                                                                 5.6e-4, 2.2e-3, 8.3e-3};
   return precision <= own ? 0 : kSquaredError[static_cast<size_t>(precision)];
 }
 

@@ -63,9 +63,13 @@ std::vector<double> stored(Precision precision, int64_t in, const std::vector<fl
       const int64_t count = std::min({format.group, in - first, int64_t{128}});
       alignas(64) float group[128] = {};
       std::copy_n(values.data() + row + first, count, group);
-      alignas(64) uint8_t codes[128];
-      const double scale =
-          format.integer ? f32_from_bf16(quantise_plain(group, format.bits, codes)) : 0;
+      alignas(64) float lanes[128 * 16] = {};
+      for (int64_t i = 0; i < count; ++i) lanes[i * 16] = group[i];
+      alignas(64) uint8_t words[128 * 16], codes[128];
+      uint16_t scales[16];
+      if (format.integer) quantise_plain(lanes, format.bits, words, scales);
+      for (int64_t i = 0; i < count; ++i) codes[i] = words[i / 4 * 64 + i % 4];
+      const double scale = f32_from_bf16(scales[0]);
       for (int64_t i = 0; i < count; ++i)
         out.push_back(format.integer      ? (codes[i] - (1 << (format.bits - 1))) * scale
                       : format.bits == 16 ? f32_from_bf16(bf16_from_f32(group[i]))

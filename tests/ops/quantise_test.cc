@@ -13,11 +13,21 @@ namespace {
 
 struct Group {
   uint16_t scale;
-  alignas(64) uint8_t codes[128] = {};
+  uint8_t codes[128] = {};
 };
-Group quantised(const float* values, int bits) {
-  Group group;
-  group.scale = quantise_plain(values, bits, group.codes);
+
+// One row's group, on a lane whose neighbours hold other numbers.
+Group quantised(const float* values, int bits, int64_t lane = 3,
+                decltype(quantise_plain)* function = quantise_plain) {
+  const int64_t count = quantise_group(bits);
+  alignas(64) float all[128 * 16];
+  std::copy_n(normal(128 * 16, 99).begin(), 128 * 16, all);
+  for (int64_t i = 0; i < count; ++i) all[i * 16 + lane] = values[i];
+  alignas(64) uint8_t codes[128 * 16];
+  uint16_t scales[16];
+  function(all, bits, codes, scales);
+  Group group{.scale = scales[lane]};
+  for (int64_t i = 0; i < count; ++i) group.codes[i] = codes[i / 4 * 64 + lane * 4 + i % 4];
   return group;
 }
 
@@ -83,8 +93,8 @@ TEST(Quantise, SameBitsForEveryInstructionSet) {
       if (seed % 11 == 0) values[3] = seed % 2 == 0 ? NAN : INFINITY;
       alignas(64) float group[128];
       std::copy_n(values.data(), 128, group);
-      Group plain = quantised(group, bits), wide;
-      wide.scale = quantise_avx512(group, bits, wide.codes);
+      const Group plain = quantised(group, bits);
+      const Group wide = quantised(group, bits, seed % 16, quantise_avx512);
       EXPECT_EQ(plain.scale, wide.scale);
       EXPECT_TRUE(std::equal(plain.codes, plain.codes + quantise_group(bits), wide.codes));
     }
