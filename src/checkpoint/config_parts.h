@@ -26,6 +26,10 @@ PreprocessConfig parse_preprocess_config(const JsonReader& preprocessor, const J
 
 GenerationConfig parse_generation_config(const JsonReader& generation);
 
+/// "eos_token_id": an id from 0 to max, or a list of 1 to 64 of them. Empty when the key is absent
+/// or null.
+std::vector<int64_t> parse_eos_ids(const JsonReader& reader, int64_t max);
+
 /// mm_vision_tower as a path inside the model folder: "./vit/NAME" -> "vit/NAME". Throws Error when
 /// it is absolute or climbs out.
 std::string vision_folder(const JsonReader& config);

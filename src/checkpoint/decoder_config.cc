@@ -12,6 +12,7 @@ constexpr int64_t kMaxLayers = 1024, kMaxHeads = 1024, kMaxHeadDim = 1024;
 constexpr int64_t kMaxVocab = 1 << 22, kMaxPositions = 1 << 24;
 constexpr double kMinEps = 1e-15, kMaxEps = 0.1;
 constexpr double kMinTheta = 1, kMaxTheta = 1e15;
+constexpr int64_t kLlama2Eos = 2;  // older files leave it out
 
 // Present and meaningful means that the model computes something that Tessera does not.
 void refuse_unless(bool fine, const JsonReader& config, const std::string& key,
@@ -93,7 +94,8 @@ DecoderConfig parse_decoder_config(const JsonReader& config) {
   out.tie_embeddings = config.boolean_or("tie_word_embeddings", false);
   out.dtype = dtype_of(config);
   out.bos_id = config.integer_or("bos_token_id", 1, 0, out.vocab - 1);
-  out.eos_id = config.integer_or("eos_token_id", 2, 0, out.vocab - 1);
+  out.eos_ids = parse_eos_ids(config, out.vocab - 1);
+  if (out.eos_ids.empty()) out.eos_ids = {kLlama2Eos};
   out.pad_id = config.integer_or("pad_token_id", -1, -1, out.vocab - 1);
   return out;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tensor/dtype.h"
 
@@ -24,8 +25,8 @@ struct DecoderConfig {
   bool tie_embeddings = false;  ///< the output head is the token embedding
   DType dtype = DType::kF32;    ///< what the configuration says; each tensor has its own
   int64_t bos_id = 0;
-  int64_t eos_id = 0;
-  int64_t pad_id = -1;  ///< -1 where there is none
+  std::vector<int64_t> eos_ids;  ///< one or more; each ends an answer
+  int64_t pad_id = -1;           ///< -1 where there is none
 };
 
 /// The vision tower: a CLIP vision transformer, as much of it as the model uses.
@@ -74,7 +75,8 @@ struct GenerationConfig {
   std::optional<bool> do_sample;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<int64_t> top_k, num_beams, max_length, max_new_tokens;
-  std::optional<int64_t> bos_id, eos_id, pad_id;
+  std::optional<int64_t> bos_id, pad_id;
+  std::vector<int64_t> eos_ids;  ///< they count instead of the decoder's
 };
 
 struct ModelConfig {

@@ -130,7 +130,9 @@ void add_sampling(OptionSet& options, Request& request, std::optional<double>& t
   options.value(
       "--conv-mode", "M",
       [&request](const std::string& value) { request.conversation_mode = value; },
-      "Prompt template: mm_default (Yi-VL's), plain (default: the model's)");
+      "Prompt template: mm_default (Yi-VL's), plain (no template), chatml, smollm2, qwen2, "
+      "qwen2.5, "
+      "llama3 (default: the model's own)");
 }
 
 void settle_sampling(EngineOptions& engine, Request& request,
@@ -290,7 +292,8 @@ Command parse_bench(Arguments args) {
   if (!args.empty() && (args.front() == "--help" || args.front() == "-h"))
     return ShowText{kBenchHelp};
   throw UsageError({.where = "tessera bench",
-                    .expected = "what to time: machine or model",
+                    .what = "what to time",
+                    .expected = "machine or model",
                     .found = args.empty() ? "nothing" : '"' + args.front() + '"',
                     .hint = "tessera bench --help explains"});
 }

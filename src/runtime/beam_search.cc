@@ -66,7 +66,7 @@ BeamResult beam_search(SequenceRunner& runner, BlockTable table, int64_t positio
       const Candidate& candidate = candidates[rank];
       std::vector<int32_t> tokens = beams[candidate.beam].tokens;
       tokens.push_back(candidate.token);
-      const bool stops = candidate.token == options.eos || options.ends(tokens);
+      const bool stops = options.ends(tokens);
       if (stops || length == options.max_new_tokens) {
         if (rank < width)
           keep_best(finished,

@@ -18,8 +18,8 @@ struct BeamResult {
 struct BeamOptions {
   int64_t beams = 4;
   int64_t max_new_tokens = 0;
-  int32_t eos = -1;
-  /// Whether an answer of these tokens is complete (a stop string); asked once for each candidate.
+  /// Whether an answer of these tokens is complete (its last ends answers, or a stop string); asked
+  /// once for each candidate.
   std::function<bool(std::span<const int32_t>)> ends;
 };
 

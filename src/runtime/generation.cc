@@ -62,7 +62,7 @@ void Generation::sample_on(BlockTable& table, int64_t position, int32_t token, S
   answer.finish_reason = FinishReason::kLength;
   while (true) {
     answer.token_ids.push_back(token);
-    if (token == eos_) {
+    if (is_end(token)) {
       answer.finish_reason = FinishReason::kStop;
       break;
     }
@@ -93,14 +93,14 @@ void Generation::search_beams(BlockTable table, int64_t position, std::span<cons
   const auto text_of = [&](std::span<const int32_t> tokens) {
     AnswerText text(tokenizer_, stops_);
     for (const int32_t token : tokens)
-      if (token != eos_) text.push(token);
+      if (!is_end(token)) text.push(token);
     return text;
   };
-  const BeamOptions options{
-      .beams = request_.beams,
-      .max_new_tokens = max_new_tokens,
-      .eos = eos_,
-      .ends = [&](std::span<const int32_t> tokens) { return text_of(tokens).stopped(); }};
+  const BeamOptions options{.beams = request_.beams,
+                            .max_new_tokens = max_new_tokens,
+                            .ends = [&](std::span<const int32_t> tokens) {
+                              return is_end(tokens.back()) || text_of(tokens).stopped();
+                            }};
   BeamResult best = beam_search(runner_, std::move(table), position, logits, options, cancel_);
   answer.finish_reason = best.cancelled ? FinishReason::kCancelled
                          : best.stopped ? FinishReason::kStop

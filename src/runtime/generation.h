@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "runtime/answer_text.h"
 #include "runtime/sequence_runner.h"
 #include "tessera/engine.h"
@@ -9,13 +11,13 @@ namespace tessera {
 /// One request on its way: prompt in, tokens out. Lives on the thread that asked.
 class Generation {
  public:
-  Generation(SequenceRunner& runner, BlockPool& blocks, const Tokenizer& tokenizer, int32_t eos,
-             std::vector<std::string> stops, const Request& request, const Engine::OnText& on_text,
-             const CancelFlag* cancel)
+  Generation(SequenceRunner& runner, BlockPool& blocks, const Tokenizer& tokenizer,
+             std::vector<int32_t> ends, std::vector<std::string> stops, const Request& request,
+             const Engine::OnText& on_text, const CancelFlag* cancel)
       : runner_(runner),
         blocks_(blocks),
         tokenizer_(tokenizer),
-        eos_(eos),
+        ends_(std::move(ends)),
         stops_(std::move(stops)),
         request_(request),
         on_text_(on_text),
@@ -33,11 +35,12 @@ class Generation {
                     int64_t max_new_tokens, Answer& answer);
   bool cancelled() const { return cancel_ != nullptr && cancel_->cancelled(); }
   bool give_out(const std::string& piece) const;
+  bool is_end(int32_t token) const { return std::ranges::count(ends_, token) > 0; }
 
   SequenceRunner& runner_;
   BlockPool& blocks_;
   const Tokenizer& tokenizer_;
-  const int32_t eos_;
+  const std::vector<int32_t> ends_;  // tokens that end an answer
   const std::vector<std::string> stops_;
   const Request& request_;
   const Engine::OnText& on_text_;

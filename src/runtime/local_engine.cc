@@ -14,6 +14,7 @@
 #include "runtime/plan_problem.h"
 #include "runtime/planning.h"
 #include "runtime/stage_memory.h"
+#include "text/own_chat_template.h"
 
 namespace tessera {
 namespace {
@@ -44,6 +45,24 @@ ModelSpec read_model(const std::string& path) {
                  .found = "none",
                  .hint = "was the download complete?"});
   return describe_model(config);
+}
+
+// The reference runs Yi-VL with its own template and end; other models say theirs.
+ChatTemplate template_of(const ModelConfig& config, const std::string& mode) {
+  if (!mode.empty()) return ChatTemplate::named(mode);
+  if (config.family == ModelConfig::Family::kYiVl) return ChatTemplate::named("mm_default");
+  return own_chat_template(config.dir);
+}
+
+std::vector<int32_t> end_tokens(const ModelConfig& config, const Tokenizer& tokenizer,
+                                const ChatTemplate& chat) {
+  const bool yi_vl = config.family == ModelConfig::Family::kYiVl;
+  const bool as_generation = !yi_vl && !config.generation.eos_ids.empty();
+  std::vector<int32_t> ends;
+  for (const int64_t id : as_generation ? config.generation.eos_ids : config.decoder.eos_ids)
+    ends.push_back(static_cast<int32_t>(id));
+  if (!chat.end_token().empty()) ends.push_back(tokenizer.id_of(chat.end_token()));
+  return ends;
 }
 
 void check_request(const Request& request) {
@@ -130,11 +149,7 @@ Answer LocalEngine::generate(const Request& request, const OnText& on_text,
                              const CancelFlag* cancel) {
   check_request(request);
   const double start = now_s();
-  const bool yi_vl = model_.config.family == ModelConfig::Family::kYiVl;
-  const std::string mode = !request.conversation_mode.empty() ? request.conversation_mode
-                           : yi_vl                            ? "mm_default"
-                                                              : "plain";
-  const ChatTemplate chat = ChatTemplate::named(mode);
+  const ChatTemplate chat = template_of(model_.config, request.conversation_mode);
   const int64_t rows_per_picture = model_.vision ? model_.config.vision->rows_out() : 0;
   PromptTokens prompt = make_prompt_tokens(*tokenizer_, chat, request.messages, rows_per_picture);
 
@@ -166,7 +181,7 @@ Answer LocalEngine::generate(const Request& request, const OnText& on_text,
       std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));
   const double prepared_s = now_s() - start;
   Generation generation(*runner_, *blocks_, *tokenizer_,
-                        static_cast<int32_t>(model_.config.decoder.eos_id), stops, request, on_text,
+                        end_tokens(model_.config, *tokenizer_, chat), stops, request, on_text,
                         cancel);
   generation.run(prompt, pictures, std::min(request.max_new_tokens, room), answer);
 

@@ -86,7 +86,7 @@ TEST(ModelConfig, ReadsTheReleasesOfYiVl) {
     EXPECT_EQ(c.decoder.dtype, DType::kBF16);
     EXPECT_FALSE(c.decoder.tie_embeddings);
     EXPECT_EQ(c.decoder.bos_id, 1);
-    EXPECT_EQ(c.decoder.eos_id, 2);
+    EXPECT_THAT(c.decoder.eos_ids, testing::ElementsAre(2));
     EXPECT_EQ(c.decoder.pad_id, -1);
     EXPECT_EQ(c.vision->hidden, 1280);
     EXPECT_EQ(c.vision->layers, 32);
@@ -192,29 +192,31 @@ TEST_F(Changed, RefusesMissingNegativeAbsurdAndNonNumericSizes) {
     EXPECT_THAT(error_of([&] { read("config.json", [&](Json& json) { json.erase(key); }); }),
                 HasSubstr(std::string(key) + ": expected this key, found none"));
   }
-  for (const auto& [key, value] :
-       std::initializer_list<std::pair<const char*, Json>>{{"num_key_value_heads", 0},
-                                                           {"num_key_value_heads", 33},
-                                                           {"rms_norm_eps", 0},
-                                                           {"rms_norm_eps", -1e-5},
-                                                           {"rms_norm_eps", 1},
-                                                           {"rms_norm_eps", "1e-5"},
-                                                           {"rope_theta", 0},
-                                                           {"rope_theta", -1},
-                                                           {"rope_theta", 1e300},
-                                                           {"rope_theta", "10000"},
-                                                           {"bos_token_id", -1},
-                                                           {"bos_token_id", 64000},
-                                                           {"eos_token_id", Json::array({1, 2})},
-                                                           {"eos_token_id", 64000},
-                                                           {"pad_token_id", -2},
-                                                           {"pad_token_id", 64000},
-                                                           {"tie_word_embeddings", 1},
-                                                           {"attention_bias", "no"},
-                                                           {"mm_hidden_size", -1280},
-                                                           {"mm_vision_select_layer", "last"},
-                                                           {"mm_vision_select_layer", 33},
-                                                           {"mm_vision_select_layer", -33}})
+  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, Json>>{
+           {"num_key_value_heads", 0},
+           {"num_key_value_heads", 33},
+           {"rms_norm_eps", 0},
+           {"rms_norm_eps", -1e-5},
+           {"rms_norm_eps", 1},
+           {"rms_norm_eps", "1e-5"},
+           {"rope_theta", 0},
+           {"rope_theta", -1},
+           {"rope_theta", 1e300},
+           {"rope_theta", "10000"},
+           {"bos_token_id", -1},
+           {"bos_token_id", 64000},
+           {"eos_token_id", Json::array({1, 64000})},
+           {"eos_token_id", Json::array()},
+           {"eos_token_id", Json::array({"2"})},
+           {"eos_token_id", 64000},
+           {"pad_token_id", -2},
+           {"pad_token_id", 64000},
+           {"tie_word_embeddings", 1},
+           {"attention_bias", "no"},
+           {"mm_hidden_size", -1280},
+           {"mm_vision_select_layer", "last"},
+           {"mm_vision_select_layer", 33},
+           {"mm_vision_select_layer", -33}})
     EXPECT_THAT(config_error(key, value),
                 HasSubstr(std::string("config.json: ") + key + ": expected"))
         << value;

@@ -106,6 +106,41 @@ TEST_F(EngineTest, ATextModelTakesNoPictures) {
   EXPECT_THAT(error_of([&] { engine->generate(request); }), HasSubstr("takes no pictures"));
 }
 
+TEST_F(EngineTest, EndsAtAnyOfTheGenerationsEndTokens) {
+  fs::copy(golden_dir("llama_tiny"), path("model"), fs::copy_options::recursive);
+  const GoldenCase golden = read_goldens("llama_tiny").front();
+  std::vector<int32_t> tokens = golden.turns[0].token_ids;
+  ASSERT_GT(tokens.size(), 6U);
+  write_file_atomic(path("model/generation_config.json"),
+                    fmt::format(R"({{"eos_token_id": [{}, {}]}})", tokens[4], tokens[6]));
+  const auto engine = Engine::create(
+      {.model_path = path("model"), .devices = "2xcpu@8MiB", .precision = "f32", .sequences = 2});
+  Request request = request_of(golden, 0);
+  const Answer answer = engine->generate(request);
+  tokens.resize(5);
+  EXPECT_EQ(answer.token_ids, tokens);
+  EXPECT_EQ(answer.finish_reason, FinishReason::kStop);
+  request.beams = 2;
+  const int32_t last = engine->generate(request).token_ids.back();
+  EXPECT_TRUE(last == tokens[4] || last == golden.turns[0].token_ids[6]) << last;
+}
+
+TEST_F(EngineTest, AModelWithATemplateThatIsNotKnownNeedsAMode) {
+  fs::copy(golden_dir("llama_tiny"), path("model"), fs::copy_options::recursive);
+  write_file_atomic(path("model/chat_template.jinja"), "[INST] {{ messages[0].content }} [/INST]");
+  const auto engine =
+      Engine::create({.model_path = path("model"), .devices = "cpu@8MiB", .precision = "f32"});
+  const GoldenCase golden = read_goldens("llama_tiny").front();
+  Request request = request_of(golden, 0);
+  request.conversation_mode = "";
+  EXPECT_THAT(error_of([&] { engine->generate(request); }),
+              AllOf(HasSubstr("chat_template.jinja"), HasSubstr("--conv-mode: mm_default")));
+  request.conversation_mode = "plain";
+  EXPECT_EQ(engine->generate(request).token_ids, golden.turns[0].token_ids);
+  request.conversation_mode = "llama3";
+  EXPECT_THAT(error_of([&] { engine->generate(request); }), HasSubstr("<|start_header_id|>"));
+}
+
 TEST_F(EngineTest, UsesAPlanFromAFileAndHoldsItAgainstTheDevices) {
   EngineOptions options = options_for("yi_vl_tiny", "3xcpu@4MiB");
   const std::string text = plan_to_text(plan_model(options));

@@ -77,8 +77,9 @@ Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,
   Answer answer;
   answer.prompt_ids = prompt.prompt_ids;
   answer.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
-  Generation(*runner_, *blocks_, *tokenizer_, static_cast<int32_t>(model_.config.decoder.eos_id),
-             stops, request, on_text, cancel)
+  Generation(*runner_, *blocks_, *tokenizer_,
+             {static_cast<int32_t>(model_.config.decoder.eos_ids.front())}, stops, request, on_text,
+             cancel)
       .run(prompt, pictures, request.max_new_tokens, answer);
   return answer;
 }
