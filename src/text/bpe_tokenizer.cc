@@ -32,6 +32,21 @@ SpecialSplit split_for(const std::vector<AddedToken>& added, bool normalized) {
   return {std::move(tokens), SpecialSplit::Rules::kRust};
 }
 
+// The stretches of a part of the text that begins at `begin`.
+std::vector<Stretch> stretches_of(std::string_view part, size_t begin,
+                                  std::span<const Stretch> stretches) {
+  auto stretch = std::upper_bound(
+      stretches.begin(), stretches.end(), begin,
+      [](size_t place, const Stretch& candidate) { return place < candidate.end; });
+  std::vector<Stretch> inside;
+  size_t end = 0;
+  for (; end < part.size(); ++stretch) {
+    end = std::min(stretch->end - begin, part.size());
+    inside.push_back({end, stretch->parse});
+  }
+  return inside;
+}
+
 class BpeTokenizer final : public Tokenizer {
  public:
   BpeTokenizer(TokenizerJson json, TokenNames names);
@@ -181,25 +196,19 @@ std::vector<int32_t> BpeTokenizer::encode_stretches(std::string_view text,
     stretches = moved;
   }
   Work work;
-  split_.split(
-      text, stretches,
-      [&](std::string_view run) {
-        const auto begin = static_cast<size_t>(run.data() - text.data());
-        std::vector<Stretch> inside;
-        bool all = true;
-        for (const Stretch& stretch : stretches) {
-          if (stretch.end <= begin) continue;
-          inside.push_back({std::min(stretch.end - begin, run.size()), stretch.parse});
-          all &= stretch.parse;
-          if (inside.back().end == run.size()) break;
-        }
-        if (!json_.nfc) return encode_run(run, inside, work);
-        // Normalising moves what stands behind it, so the run is parsed as a whole or not at all.
-        const std::string normal = to_nfc(run);
-        const Stretch whole{normal.size(), all};
-        encode_run(normal, {&whole, 1}, work);
-      },
-      [&](const AddedToken& token) { work.ids.push_back(token.id); });
+  const auto on_run = [&](std::string_view run) {
+    const auto begin = static_cast<size_t>(run.data() - text.data());
+    const std::vector<Stretch> inside = stretches_of(run, begin, stretches);
+    if (!json_.nfc) return encode_run(run, inside, work);
+    // Normalising moves what stands behind it, so the run is parsed as a whole or not at all.
+    const std::string normal = to_nfc(run);
+    const bool parse = std::all_of(inside.begin(), inside.end(),
+                                   [](const Stretch& stretch) { return stretch.parse; });
+    const Stretch whole{normal.size(), parse};
+    encode_run(normal, {&whole, 1}, work);
+  };
+  split_.split(text, stretches, on_run,
+               [&](const AddedToken& token) { work.ids.push_back(token.id); });
   return std::move(work.ids);
 }
 

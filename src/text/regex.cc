@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 
 #include "tessera/error.h"
@@ -19,6 +20,9 @@ struct Free {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
 
+// A pattern that looks for line ends behind white space goes back over the white space: a step or
+// two for each byte. Some more for the rest of it, and for short texts.
+constexpr size_t kStepsPerByte = 16, kMoreSteps = 10'000;
 constexpr uint32_t kMaxHeapKib = 64 << 10;
 
 std::string reason(int code) {
@@ -31,25 +35,51 @@ std::string reason(int code) {
 
 struct Regex::Compiled {
   std::unique_ptr<pcre2_code, Free> code;
-  std::unique_ptr<pcre2_match_context, Free> limits;
+};
 
-  // The first match at or after `from`, whose place is then in `data`.
-  bool find(std::string_view text, size_t from, pcre2_match_data* data) const {
-    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    int found =
-        pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data, limits.get());
+namespace {
+
+// One text on its way through a pattern.
+class Search {
+ public:
+  Search(const pcre2_code* code, std::string_view text)
+      : code_(code),
+        text_(text),
+        data_(pcre2_match_data_create(1, nullptr)),
+        limits_(pcre2_match_context_create(nullptr)) {
+    if (!data_ || !limits_) throw std::bad_alloc();
+    const size_t steps = kMoreSteps + kStepsPerByte * text.size();
+    pcre2_set_match_limit(limits_.get(),
+                          static_cast<uint32_t>(std::min<size_t>(steps, UINT32_MAX)));
+    pcre2_set_heap_limit(limits_.get(), kMaxHeapKib);
+  }
+
+  // The first match at or after `from`: where it begins and ends.
+  const size_t* find(size_t from) {
+    int found = match(from, PCRE2_NO_UTF_CHECK);
     // Compiled to machine code it runs on a small stack; the interpreter's is on the heap.
-    if (found == PCRE2_ERROR_JIT_STACKLIMIT)
-      found = pcre2_match(code.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-                          data, limits.get());
-    if (found == PCRE2_ERROR_NOMATCH) return false;
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT);
+    if (found == PCRE2_ERROR_NOMATCH) return nullptr;
     if (found < 0)
       throw Error({.where = "tokenizer",
                    .what = "a pattern of tokenizer.json cannot cut this text",
                    .found = reason(found)});
-    return true;
+    return pcre2_get_ovector_pointer(data_.get());
   }
+
+ private:
+  int match(size_t from, uint32_t options) {
+    return pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), from,
+                       options, data_.get(), limits_.get());
+  }
+
+  const pcre2_code* code_;
+  std::string_view text_;
+  std::unique_ptr<pcre2_match_data, Free> data_;
+  std::unique_ptr<pcre2_match_context, Free> limits_;
 };
+
+}  // namespace
 
 Regex::Regex(std::string_view pattern, const std::string& where)
     : compiled_(std::make_unique<Compiled>()) {
@@ -70,10 +100,6 @@ Regex::Regex(std::string_view pattern, const std::string& where)
                  .found = "one that matches the empty text"});
   // Where the system forbids it, or the processor is unknown to PCRE2, it is interpreted.
   pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);
-  compiled_->limits.reset(pcre2_match_context_create(nullptr));
-  if (!compiled_->limits) throw std::bad_alloc();
-  pcre2_set_match_limit(compiled_->limits.get(), kMaxSteps);
-  pcre2_set_heap_limit(compiled_->limits.get(), kMaxHeapKib);
 }
 
 Regex::Regex(Regex&&) noexcept = default;
@@ -82,14 +108,16 @@ Regex::~Regex() = default;
 
 void Regex::split(std::string_view text,
                   const std::function<void(std::string_view, bool)>& on_part) const {
-  const std::unique_ptr<pcre2_match_data, Free> data(pcre2_match_data_create(1, nullptr));
-  if (!data) throw std::bad_alloc();
+  if (text.empty()) return;
+  Search search(compiled_->code.get(), text);
   size_t done = 0;
-  while (done < text.size() && compiled_->find(text, done, data.get())) {
-    const size_t* place = pcre2_get_ovector_pointer(data.get());
-    if (place[0] > done) on_part(text.substr(done, place[0] - done), false);
-    on_part(text.substr(place[0], place[1] - place[0]), true);
-    done = place[1];
+  while (done < text.size()) {
+    const size_t* place = search.find(done);
+    if (place == nullptr) break;
+    const size_t begin = place[0], end = place[1];
+    if (begin > done) on_part(text.substr(done, begin - done), false);
+    on_part(text.substr(begin, end - begin), true);
+    done = end;
   }
   if (done < text.size()) on_part(text.substr(done), false);
 }

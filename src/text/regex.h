@@ -21,11 +21,10 @@ class Regex {
 
   /// Calls for each part of `text` in order, none of them empty: what the pattern matches, leftmost
   /// first, and what lies between. `text` is valid UTF-8. Takes time linear in the text for the
-  /// patterns of published models; throws Error when a pattern tries more than kMaxSteps ways at
-  /// one place.
+  /// patterns of published models; throws Error when a pattern tries many more ways at one place
+  /// than the text has bytes.
   void split(std::string_view text,
              const std::function<void(std::string_view part, bool matched)>& on_part) const;
-  static constexpr uint32_t kMaxSteps = 10'000'000;
 
  private:
   struct Compiled;

@@ -83,5 +83,45 @@ TEST(Unicode, WhiteSpaceIsPythons) {
   EXPECT_EQ(strip_right("🎉"), "🎉");
 }
 
+TEST(Unicode, TheWhiteSpacePropertyHasNoControlsOfOldTerminals) {
+  for (uint32_t c = 0; c <= 0x10FFFF; ++c)
+    ASSERT_EQ(is_white_space_property(c), is_unicode_space(c) && (c < 0x1C || c > 0x1F)) << c;
+  EXPECT_EQ(strip_left("\x1c a", is_white_space_property), "\x1c a");
+  EXPECT_EQ(strip_right("a\u3000\x85", is_white_space_property), "a\u3000\x85");
+  EXPECT_EQ(strip_right("a\u3000", is_white_space_property), "a");
+}
+
+TEST(Unicode, WordsAreLettersMarksDigitsAndConnectors) {
+  for (const char32_t c :
+       U"aZ_9é天\u0301\u0660\u203f\u200c\u200d\u24d0\u2160\U0001F170"
+       U"\U00010d40\U00010d50\u0897")
+    EXPECT_EQ(is_word_character(c), c != 0) << static_cast<uint32_t>(c);  // 0: the end
+  for (const char32_t c : U" .-$\u00b2\u00bd\u2014\u200b\u3000😀\u0378\ufffd\U00016d6d")
+    EXPECT_FALSE(is_word_character(c)) << static_cast<uint32_t>(c);
+}
+
+// python3 -c 'print(bytes.fromhex("...").decode(errors="replace"))'
+TEST(Unicode, MendsTextAsPythonDoes) {
+  const std::string bad(kReplacementCharacter);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", ""},
+      {"aé天🎉", "aé天🎉"},
+      {"\xff", bad},
+      {"\xc0\x80", bad + bad},
+      {"\xed\xa0\x80", bad + bad + bad},
+      {"\xe4\xb8", bad},
+      {"\xe4\xb8z", bad + "z"},
+      {"\xe4\xb8\xe4\xb8\xad", bad + "中"},
+      {"\xf0\x9f\x90", bad},
+      {"a\xf0\x9f\x90 b", "a" + bad + " b"},
+      {"\xf0\x9f", bad},
+      {"\xf0\x8f\xbf\xbf", bad + bad + bad + bad},
+      {"\xf4\x90\x80\x80", bad + bad + bad + bad},
+      {"\xf5\x80", bad + bad},
+      {"\xe0\x9f\xbf", bad + bad + bad},
+      {"\xc3\x28", bad + "("}};
+  for (const auto& [broken, mended] : cases) EXPECT_EQ(to_valid_utf8(broken), mended);
+}
+
 }  // namespace
 }  // namespace tessera
