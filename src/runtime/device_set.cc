@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "device/gpu.h"
 #include "device/host.h"
+#include "runtime/calibration.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -99,7 +100,7 @@ std::vector<PlanDevice> describe_devices(const DeviceSet& set) {
   for (const auto& device : set.devices) {
     const DeviceInfo& info = device->info();
     const auto [it, unknown] = measured.try_emplace({info.threads, info.speed});
-    if (unknown) it->second = measure_rates(info.threads, info.speed);
+    if (unknown) it->second = calibrated_rates(info.threads, info.speed);
     const MatmulRates& rates = it->second;
     PlanDevice& out = described.emplace_back(PlanDevice{.name = info.name,
                                                         .budget_bytes = info.budget_bytes,

@@ -22,8 +22,8 @@ struct DeviceSet {
 /// a device that is not there or has less memory than asked.
 DeviceSet open_devices(const std::vector<DeviceSpec>& specs);
 
-/// What the planner knows about them: rates measured now (a few tenths of a second for each kind of
-/// device), links as they were asked for.
+/// What the planner knows about them: measured rates (calibrated_rates), links as they were asked
+/// for.
 std::vector<PlanDevice> describe_devices(const DeviceSet& set);
 PlanLinks describe_links(const DeviceSet& set, const std::vector<PlanDevice>& described);
 

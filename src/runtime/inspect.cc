@@ -1,7 +1,7 @@
 #include "device/gpu.h"
 #include "device/host.h"
 #include "ops/rates.h"
-#include "runtime/device_set.h"
+#include "runtime/calibration.h"
 #include "tessera/devices.h"
 
 namespace tessera {
@@ -25,7 +25,7 @@ DevicesReport inspect_devices() {
 
   WorkerPool pool(info.usable_cores());
   host.read_bytes_per_s = measure_read_bandwidth(pool);
-  const MatmulRates rates = measure_rates(info.usable_cores(), 1);
+  const MatmulRates rates = recalibrated_rates(info.usable_cores(), 1);
   host.f32_flops_per_s = rates.flops(Precision::kF32);
   host.bf16_flops_per_s = rates.flops(Precision::kBF16);
 

@@ -8,8 +8,7 @@ namespace tessera {
 namespace {
 
 TEST(Isa, NamesGoThereAndBack) {
-  for (const Isa isa :
-       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16})
+  for (const Isa isa : {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16})
     if (isa <= best_isa()) {
       EXPECT_EQ(parse_isa(isa_name(isa), "--isa"), isa);
     }
@@ -22,7 +21,7 @@ TEST(Isa, RefusesWhatTheMachineLacksAndWhatIsNone) {
       EXPECT_THROW(parse_isa(isa_name(isa), "--isa"), UsageError);
     }
   EXPECT_EQ(error_of([] { parse_isa("sse9", "--isa"); }),
-            "--isa: expected auto, plain, avx2 or avx512, found sse9");
+            "--isa: expected auto, plain, avx2, avx512, avx512_vnni or avx512_bf16, found sse9");
 }
 
 }  // namespace

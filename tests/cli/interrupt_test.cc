@@ -40,6 +40,7 @@ Args long_answer(const Args& more = {}) {
 }
 
 TEST(Interrupt, AtAnyMomentOfTheStart) {
+  const NothingCalibrated slow_start;
   for (const int delay_ms : {0, 1, 3, 10, 30, 100, 200}) {
     Program program(long_answer());
     ::usleep(static_cast<useconds_t>(1000 * delay_ms));

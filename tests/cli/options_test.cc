@@ -157,8 +157,8 @@ TEST(Options, WhatIsMissingOrTooMuchIsNamed) {
 
 TEST(Options, CommandsAreNamed) {
   EXPECT_EQ(error_of([] { parse({}); }),
-            "tessera: expected a command (run, chat, plan, devices, tokenize), found none (tessera "
-            "--help explains)");
+            "tessera: expected a command (run, chat, plan, devices, bench, tokenize), found none "
+            "(tessera --help explains)");
   EXPECT_THAT(error_of([] { parse({"rn"}); }), HasSubstr("did you mean run?"));
   EXPECT_THROW(parse({"--model-path", "M"}), UsageError);
 }
@@ -204,6 +204,35 @@ TEST(Options, Tokenize) {
                 parse({"tokenize", "--model-path", "M", "a", "--ids", "1"});
               }),
               HasSubstr("both"));
+}
+
+TEST(Options, Bench) {
+  EXPECT_TRUE(parse_as<BenchMachineCommand>({"bench", "machine", "--json"}).output.json);
+  const auto defaults = parse_as<BenchModelCommand>({"bench", "model", "--model-path", "M"});
+  EXPECT_EQ(defaults.bench.prompt_tokens, 256);
+  EXPECT_EQ(defaults.bench.new_tokens, 32);
+  EXPECT_EQ(defaults.bench.sequences, 1);
+  const auto bench = parse_as<BenchModelCommand>(
+      {"bench", "model", "--model-path", "M", "--precision", "int4", "--prompt-tokens", "1100",
+       "--new_tokens", "7", "--sequences", "8", "--repeats", "2", "--devices", "2xcpu@1GiB"});
+  EXPECT_EQ(bench.bench.engine.precision, "int4");
+  EXPECT_EQ(bench.bench.engine.devices, "2xcpu@1GiB");
+  EXPECT_EQ(bench.bench.prompt_tokens, 1100);
+  EXPECT_EQ(bench.bench.new_tokens, 7);
+  EXPECT_EQ(bench.bench.sequences, 8);
+  EXPECT_EQ(bench.bench.repeats, 2);
+  EXPECT_EQ(
+      error_of([] {
+        parse({"bench", "speed"});
+      }),
+      "tessera bench: what to time: expected machine or model, found \"speed\" (tessera bench "
+      "--help explains)");
+  EXPECT_THROW(parse({"bench"}), UsageError);
+  EXPECT_THROW(parse({"bench", "model", "--model-path", "M", "--repeats", "0"}), UsageError);
+  EXPECT_THAT(parse_as<ShowText>({"bench", "--help"}).text, HasSubstr("bench model"));
+  for (const char* what : {"machine", "model"})
+    EXPECT_THAT(parse_as<ShowText>({"bench", what, "--help"}).text,
+                AllOf(HasSubstr("--json"), HasSubstr("Example")));
 }
 
 TEST(Options, HelpOfEveryCommandNamesItsOptions) {

@@ -77,6 +77,48 @@ TEST(Plan, WrongInputs) {
   EXPECT_EQ(run_tessera({"plan", "--devices", "3x24GiB"}).status, 2);
 }
 
+TEST(Bench, TimesTheMachine) {
+  const ProgramResult run = run_tessera({"bench", "machine", "--json"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  const Json bench = parse_json(run.out, "stdout");
+  EXPECT_GT(bench["read_bytes_per_s"].get<double>(), 0);
+  ASSERT_EQ(bench["kernels"].size(), 6U);
+  for (const Json& kernel : bench["kernels"]) {
+    EXPECT_GT(kernel["prefill_flops_per_s"].get<double>(), 0) << kernel;
+    EXPECT_GT(kernel["decode_bytes_per_s"].get<double>(), 0) << kernel;
+  }
+  EXPECT_THAT(run_tessera({"bench", "machine"}).out, HasSubstr("int4"));
+}
+
+TEST(Bench, TimesAModel) {
+  const Args args = {"bench",
+                     "model",
+                     "--model-path",
+                     kTiny,
+                     "--devices",
+                     kThreeDevices,
+                     "--repeats",
+                     "1",
+                     "--prompt-tokens",
+                     "20",
+                     "--new-tokens",
+                     "3",
+                     "--quiet",
+                     "--sequences",
+                     "2",
+                     "--context",
+                     "64"};
+  const ProgramResult run = run_tessera(with(args, {"--json"}));
+  EXPECT_EQ(run.status, 0) << run.err;
+  const Json bench = parse_json(run.out, "stdout");
+  for (const char* key :
+       {"prefill_s", "decode_step_s", "prefill_flops_per_s", "decode_bytes_per_s"})
+    EXPECT_GT(bench[key].get<double>(), 0) << key;
+  EXPECT_GE(bench["devices"].size(), 1U);
+  EXPECT_THAT(run_tessera(args).out, HasSubstr("tokens/s"));
+  EXPECT_THAT(failure_of(with(args, {"--prompt-tokens", "100"}), 2), HasSubstr("context"));
+}
+
 TEST(Devices, AreMeasured) {
   const ProgramResult table = run_tessera({"devices"});
   EXPECT_EQ(table.status, 0) << table.err;

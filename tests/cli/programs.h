@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,22 @@ inline Args tessera_args(Args args) {
 inline ProgramResult run_tessera(const Args& args, std::string_view input = "") {
   return run_program(tessera_args(args), input);
 }
+
+/// While it lives, programs find no rates of an earlier run and cannot leave any: each takes the
+/// few tenths of a second to measure, in which a test can do something.
+class NothingCalibrated {
+ public:
+  NothingCalibrated() : before_(::getenv(kVariable) != nullptr ? ::getenv(kVariable) : "") {
+    ::setenv(kVariable, "/dev/null", 1);
+  }
+  ~NothingCalibrated() { ::setenv(kVariable, before_.c_str(), 1); }
+  NothingCalibrated(const NothingCalibrated&) = delete;
+  NothingCalibrated& operator=(const NothingCalibrated&) = delete;
+
+ private:
+  static constexpr const char* kVariable = "XDG_CACHE_HOME";
+  const std::string before_;
+};
 
 /// `args` and then `more`.
 inline Args with(Args args, const Args& more) {

@@ -101,6 +101,7 @@ TEST(Terminal, CtrlCAtThePromptClearsTheLineAndTwiceLeaves) {
 }
 
 TEST(Terminal, CtrlCWhileLoadingEnds) {
+  const NothingCalibrated slow_start;
   TerminalProgram program(chat(kThreeDevices));
   ::usleep(150'000);  // long enough to start, too short to have measured the devices
   program.type(kCtrlC);

@@ -1,0 +1,104 @@
+#include "runtime/calibration.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "base/file.h"
+#include "base/isa.h"
+#include "base/json.h"
+#include "base/units.h"
+#include "device/host.h"
+#include "runtime/device_set.h"
+#include "tessera/error.h"
+
+namespace tessera {
+namespace {
+
+constexpr int kKernels = 1;  // raise it when a kernel becomes faster or slower
+constexpr uint64_t kMaxFileBytes = kMiB;
+constexpr double kMostRate = 1e18;
+
+// What the rates in a file were measured with.
+std::string machine() {
+  return fmt::format("{}, {}, kernels {}", read_host_info().processor, isa_name(best_isa()),
+                     kKernels);
+}
+
+std::string entry_name(int threads, double speed) {
+  return fmt::format("{} threads, speed {}", threads, speed);
+}
+
+// The file's object when it is of this machine, else an empty one of it.
+Json read_calibration(const std::string& file) {
+  const Json empty = {{"machine", machine()}, {"rates", Json::object()}};
+  try {
+    if (file.empty() || !file_exists(file)) return empty;
+    const Json found = read_json_file(file, kMaxFileBytes);
+    const JsonReader reader(found, file);
+    if (reader.string("machine") == machine()) {
+      (void)reader.object("rates");
+      return found;
+    }
+  } catch (const Error&) {  // another program's file, or half of one: it is written anew
+  }
+  return empty;
+}
+
+std::optional<MatmulRates> find_rates(const Json& calibration, const std::string& file,
+                                      const std::string& name) {
+  try {
+    const JsonReader rates = JsonReader(calibration, file).object("rates").object(name);
+    MatmulRates out;
+    const std::vector<double> flops = rates.numbers("flops_per_s", kPrecisionCount);
+    std::copy(flops.begin(), flops.end(), out.flops_per_s.begin());
+    out.read_bytes_per_s = rates.number("read_bytes_per_s", 1, kMostRate);
+    for (const double rate : flops)
+      if (!(rate >= 1 && rate <= kMostRate)) return std::nullopt;
+    return out;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void write_rates(const std::string& file, Json calibration, const std::string& name,
+                 const MatmulRates& rates) {
+  if (file.empty()) return;
+  calibration["rates"][name] = {{"flops_per_s", rates.flops_per_s},
+                                {"read_bytes_per_s", rates.read_bytes_per_s}};
+  try {
+    std::error_code ignored;
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
+    write_file_atomic(file, calibration.dump(2) + "\n");
+  } catch (const Error&) {  // a home that cannot be written to
+  }
+}
+
+}  // namespace
+
+std::string calibration_file() {
+  const auto folder = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return std::string(value != nullptr && value[0] == '/' ? value : "");
+  };
+  const std::string cache = folder("XDG_CACHE_HOME"), home = folder("HOME");
+  if (!cache.empty()) return cache + "/tessera/rates.json";
+  return home.empty() ? "" : home + "/.cache/tessera/rates.json";
+}
+
+MatmulRates calibrated_rates(int threads, double speed) {
+  const std::string file = calibration_file();
+  const auto known = find_rates(read_calibration(file), file, entry_name(threads, speed));
+  return known ? *known : recalibrated_rates(threads, speed);
+}
+
+MatmulRates recalibrated_rates(int threads, double speed) {
+  const MatmulRates rates = measure_rates(threads, speed);
+  const std::string file = calibration_file();
+  write_rates(file, read_calibration(file), entry_name(threads, speed), rates);
+  return rates;
+}
+
+}  // namespace tessera

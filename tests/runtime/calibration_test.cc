@@ -1,0 +1,67 @@
+#include "runtime/calibration.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "tests/support/temp_folder.h"
+
+namespace tessera {
+namespace {
+
+// A cache folder of the test's own.
+class Calibration : public testing::Test {
+ protected:
+  Calibration() { ::setenv("XDG_CACHE_HOME", folder_.path("cache").c_str(), 1); }
+
+  Json content() const { return read_json_file(calibration_file(), 1 << 20); }
+
+  TempFolder folder_;
+};
+
+constexpr double kSpeed = 0.5;
+
+TEST_F(Calibration, IsMeasuredOnceAndKept) {
+  EXPECT_EQ(calibration_file(), folder_.path("cache") + "/tessera/rates.json");
+  const MatmulRates measured = calibrated_rates(1, kSpeed);
+  EXPECT_GT(measured.flops(Precision::kBF16), 0);
+  const MatmulRates known = calibrated_rates(1, kSpeed);
+  EXPECT_EQ(known.flops_per_s, measured.flops_per_s);
+  EXPECT_EQ(known.read_bytes_per_s, measured.read_bytes_per_s);
+  EXPECT_EQ(content()["rates"].size(), 1U);
+}
+
+TEST_F(Calibration, AnotherMachinesRatesAreNotTaken) {
+  calibrated_rates(1, kSpeed);
+  Json other = content();
+  other["machine"] = "a faster one";
+  other["rates"]["1 threads, speed 0.5"]["read_bytes_per_s"] = 12345.0;
+  write_file_atomic(calibration_file(), other.dump());
+  EXPECT_NE(calibrated_rates(1, kSpeed).read_bytes_per_s, 12345.0);
+  EXPECT_NE(content()["machine"], "a faster one");
+}
+
+TEST_F(Calibration, WhatIsBrokenIsMeasuredAnew) {
+  calibrated_rates(1, kSpeed);
+  const std::string whole = content().dump();
+  Json wrong = content();
+  wrong["rates"]["1 threads, speed 0.5"]["flops_per_s"][0] = -1;
+  for (const std::string& text :
+       {whole.substr(0, whole.size() / 2), std::string("[]"), std::string(), wrong.dump()}) {
+    write_file_atomic(calibration_file(), text);
+    EXPECT_GT(calibrated_rates(1, kSpeed).flops(Precision::kF32), 0);
+    EXPECT_EQ(content()["rates"].size(), 1U) << text;
+  }
+}
+
+TEST_F(Calibration, AFolderThatCannotBeWrittenCostsNothingElse) {
+  ::setenv("XDG_CACHE_HOME", "/dev/null", 1);
+  EXPECT_GT(calibrated_rates(1, kSpeed).read_bytes_per_s, 0);
+}
+
+}  // namespace
+}  // namespace tessera
