@@ -4,8 +4,8 @@
 # Asks for another picture and question with: scripts/demo.sh PICTURE QUESTION
 source "$(dirname "$0")/common.sh"
 
-picture=${1:-models/demo/pictures/08.png}
-question=${2:-"What color is the number?"}
+picture=${1:-models/demo/pictures/00.png}
+question=${2:-"What is in the picture?"}
 
 install "${PACKAGES[@]}"
 say "Building (build/release)"

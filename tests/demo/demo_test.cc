@@ -1,4 +1,5 @@
-// The demo model answers its evaluation set as the oracle does, on 1, 2, 3 and 5 devices.
+// The demo model answers its evaluation set right, and as the oracle does, on 1, 2, 3 and 5
+// devices.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -16,7 +17,6 @@ namespace {
 struct Question {
   std::string id, kind, answer;  // the right answer
   Request request;
-  std::string oracle_text;
   std::vector<int32_t> oracle_tokens;
 };
 
@@ -38,7 +38,6 @@ std::vector<Question> read_questions() {
     Question& to = out.emplace_back(Question{.id = from.at("id"),
                                              .kind = from.at("kind"),
                                              .answer = from.at("answer"),
-                                             .oracle_text = oracle[i].at("text"),
                                              .oracle_tokens = oracle[i].at("token_ids")});
     to.request.temperature = 0;
     to.request.max_new_tokens = 64;
@@ -54,41 +53,74 @@ std::vector<Question> read_questions() {
   return out;
 }
 
-class DemoTest : public testing::TestWithParam<const char*> {};
+// Answers of all questions, and how many are right, by kind: right, asked.
+struct Exam {
+  std::vector<std::vector<int32_t>> tokens;
+  std::map<std::string, std::pair<int, int>> right;
+};
 
-TEST_P(DemoTest, AnswersAsTheOracleDoesInsideItsBudgets) {
-  const auto engine =
-      Engine::create({.model_path = TESSERA_DEMO_DIR, .devices = GetParam(), .precision = "f32"});
-  std::map<std::string, std::pair<int, int>> right;  // by kind: right, asked
-  const std::vector<Question> questions = read_questions();
-  ASSERT_GE(questions.size(), 600U);
-  int same_tokens = 0, right_by_oracle = 0, right_here = 0;
+Exam examine(Engine& engine, const std::vector<Question>& questions) {
+  Exam exam;
   for (const Question& question : questions) {
-    const Answer answer = engine->generate(question.request);
-    same_tokens += answer.token_ids == question.oracle_tokens ? 1 : 0;
-    right_by_oracle += question.oracle_text == question.answer ? 1 : 0;
-    right_here += answer.text == question.answer ? 1 : 0;
-    ++right[question.kind].second;
-    right[question.kind].first += answer.text == question.answer ? 1 : 0;
+    const Answer answer = engine.generate(question.request);
+    exam.tokens.push_back(answer.token_ids);
+    auto& [right, asked] = exam.right[question.kind];
+    ++asked;
+    right += answer.text == question.answer ? 1 : 0;
   }
-  // Two f32 computations may part where two tokens are level to 1e-5; that is rare, and never
-  // costs more than an answer or two.
-  EXPECT_GE(same_tokens, static_cast<int>(questions.size()) - 2);
-  EXPECT_NEAR(right_here, right_by_oracle, 2);
-  for (const auto& [kind, count] : right)
-    std::cout << fmt::format("{}: {} of {} right\n", kind, count.first, count.second);
-  for (const DeviceReport& device : engine->devices()) {
+  return exam;
+}
+
+// 0.97 is what every kind is for; these weights are not there yet in two (docs/demo_model.md).
+double least_share(const std::string& kind) {
+  return kind == "position" ? 0.88 : kind == "digit" ? 0.95 : 0.97;
+}
+
+void expect_inside_budgets(const Engine& engine) {
+  for (const DeviceReport& device : engine.devices()) {
     EXPECT_EQ(device.measured_peak_bytes, device.planned_bytes) << device.name;
     EXPECT_LE(device.measured_peak_bytes, device.budget_bytes) << device.name;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, DemoTest,
-                         testing::Values("cpu@24MiB", "2xcpu@12MiB", "3xcpu@7MiB", "5xcpu@5MiB"),
-                         [](const auto& test) {
-                           const std::string name = test.param;
-                           return name[0] == 'c' ? "One" : "Devices" + name.substr(0, 1);
-                         });
+// Answers on each of the device lists, the whole model on one device first.
+void answer_on(const std::vector<std::string>& device_lists, const std::string& precision,
+               int may_differ) {
+  const std::vector<Question> questions = read_questions();
+  ASSERT_GE(questions.size(), 600U);
+  std::vector<std::vector<int32_t>> first;
+  for (const std::string& devices : device_lists) {
+    SCOPED_TRACE(devices);
+    const auto engine = Engine::create(
+        {.model_path = TESSERA_DEMO_DIR, .devices = devices, .precision = precision});
+    const Exam exam = examine(*engine, questions);
+    expect_inside_budgets(*engine);
+    if (!first.empty()) {
+      EXPECT_EQ(exam.tokens, first);
+      continue;
+    }
+    first = exam.tokens;
+    for (const auto& [kind, count] : exam.right) {
+      std::cout << fmt::format("{}: {} of {} right\n", kind, count.first, count.second);
+      EXPECT_GE(count.first, least_share(kind) * count.second) << kind;
+    }
+    int differ = 0;
+    for (size_t i = 0; i < questions.size(); ++i)
+      differ += exam.tokens[i] == questions[i].oracle_tokens ? 0 : 1;
+    EXPECT_LE(differ, may_differ) << "answers with other tokens than the oracle's";
+  }
+}
+
+// The oracle multiplies in f32 as well; two such computations may part where two tokens are level
+// to 1e-5: an answer or two.
+TEST(Demo, AnswersAsTheOracleDoesOnAnyNumberOfDevices) {
+  answer_on({"cpu@24MiB", "2xcpu@12MiB", "3xcpu@7MiB", "5xcpu@5MiB"}, "f32", 2);
+}
+
+// Here activations are rounded to bf16, and more tokens are level.
+TEST(Demo, AnswersTheSameInBf16OnAnyNumberOfDevices) {
+  answer_on({"cpu@12MiB", "2xcpu@6MiB", "3xcpu@3500KiB", "5xcpu@2500KiB"}, "bf16", 20);
+}
 
 }  // namespace
 }  // namespace tessera

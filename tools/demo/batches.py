@@ -20,7 +20,7 @@ from draw import draw
 from pixels import squared
 from prompt import OPENING, answer_text, question_text
 from questions import Question, ask_any
-from scenes import COLOURS, SHAPES, Scene, random_scene
+from scenes import COLOURS, SHAPES, Scene, crowded_scene, random_scene
 from tokenizer import Tokenizer
 
 IGNORE = -100
@@ -37,7 +37,10 @@ WEIGHTS = {
 QUESTIONS = 6  # to a picture
 ALONE = -1  # segment of a conversation without the picture
 PADDING = -2
-AUX_CLASSES = (2 + len(SHAPES) + 10, 1 + len(COLOURS), 2)  # thing, colour, is it its centre
+MOST = 4  # of alike things that a patch tells apart: more count as that many
+# What a patch can tell: its thing, colour, whether the thing's centre is there, in which part of the
+# picture, and how many shapes are alike, have the same colour, have the same form. 0 is nothing.
+AUX_CLASSES = (2 + len(SHAPES) + 10, 1 + len(COLOURS), 2, 1 + 9, 1 + MOST, 1 + MOST, 1 + MOST)
 
 
 @dataclass
@@ -51,20 +54,21 @@ class Batch:
     target: Tensor  # the next token where it is part of an answer, else IGNORE
     question: Tensor  # which of `asked` that answer is for
     asked: list[Question]
-    aux: Tensor  # [rows, patches, 3]: classes of AUX_CLASSES
+    aux: Tensor  # [rows, patches, len(AUX_CLASSES)]
 
 
 def patch_labels(scene: Scene, grid: int) -> np.ndarray:
-    """At the middle of each patch: nothing, margin, shape or digit; its colour; is it a centre."""
+    """What AUX_CLASSES has, at the middle of each patch: [patches, len(AUX_CLASSES)]."""
     side = max(scene.width, scene.height)
     left, top = (side - scene.width) // 2, (side - scene.height) // 2
-    labels = np.zeros((grid, grid, 3), dtype=np.int64)
+    labels = np.zeros((grid, grid, len(AUX_CLASSES)), dtype=np.int64)
     middle = (np.arange(grid) + 0.5) * side / grid
     x, y = (middle - left)[None, :], (middle - top)[:, None]
     labels[(x < 0) | (x >= scene.width) | (y < 0) | (y >= scene.height), 0] = 1
     for thing in scene.things:
         inside = (abs(x - thing.x) * 2 <= thing.width) & (abs(y - thing.y) * 2 <= thing.height)
         labels[inside, 1] = 1 + COLOURS.index(thing.colour)
+        labels[inside, 3] = 1 + 3 * (1 + scene.row(thing)) + 1 + scene.column(thing)
         if thing.kind == "number":
             for i, figure in enumerate(thing.text):
                 start = thing.x - thing.width / 2 + i * thing.width / len(thing.text)
@@ -72,10 +76,14 @@ def patch_labels(scene: Scene, grid: int) -> np.ndarray:
                 labels[inside & part, 0] = 2 + len(SHAPES) + int(figure)
         else:
             labels[inside, 0] = 2 + SHAPES.index(thing.kind)
+            alike = sum(t.name == thing.name for t in scene.shapes)
+            coloured = sum(t.colour == thing.colour for t in scene.shapes)
+            formed = sum(t.kind == thing.kind for t in scene.shapes)
+            labels[inside, 4:] = [min(MOST, n) for n in (alike, coloured, formed)]
             column = min(grid - 1, int((thing.x + left) * grid / side))
             row = min(grid - 1, int((thing.y + top) * grid / side))
             labels[row, column, 2] = 1
-    return labels.reshape(grid * grid, 3)
+    return labels.reshape(grid * grid, len(AUX_CLASSES))
 
 
 def sloppy(text: str, rng: Random) -> str:
@@ -116,9 +124,9 @@ def row_conversations(scene: Scene, rng: Random) -> list[tuple[list[Question], b
 
 
 def make_pictures(seed: str, rows: int, image: int, grid: int) -> tuple[Tensor, Tensor]:
-    """Pixels and patch classes alone."""
+    """Pixels and patch classes alone; three pictures of four are crowded."""
     rng = Random(seed)
-    scenes = [random_scene(rng) for _ in range(rows)]
+    scenes = [(crowded_scene if rng.random() < 0.75 else random_scene)(rng) for _ in range(rows)]
     pixels = np.stack([squared(draw(scene), image) for scene in scenes])
     aux = np.stack([patch_labels(scene, grid) for scene in scenes])
     return torch.from_numpy(pixels), torch.from_numpy(aux)

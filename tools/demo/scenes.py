@@ -11,7 +11,7 @@ from random import Random
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "black", "white")
 SHAPES = ("circle", "square", "triangle", "star", "cross")
-MAX_THINGS = 6  # of shapes in one picture: what the questions count up to
+MAX_THINGS = 4  # of shapes in one picture: what the questions count up to
 
 RGB = {
     "red": (214, 40, 40),
@@ -76,12 +76,31 @@ def third(part: float) -> int:
 def random_scene(rng: Random) -> Scene:
     """A picture of any proportion up to about 2:1, its things in cells of a small grid."""
     width, height = random_size(rng)
-    background = rng.choice(PALE if rng.random() < 0.7 else DARK)
-    usable = [c for c in COLOURS if c != ("white" if background in PALE else "black")]
+    background, usable = random_colours(rng)
     if rng.random() < 0.4:
         things = number_things(rng, width, height, usable)
     else:
         things = shape_things(rng, width, height, usable)
+    return Scene(width, height, background, tuple(things))
+
+
+def crowded_scene(rng: Random) -> Scene:
+    """Something in every cell, mostly digits in half of the pictures: for the tower to learn from.
+
+    Looking at one costs as much as at an ordinary scene, and it shows several times as much.
+    Nobody is asked about it.
+    """
+    width, height = random_size(rng)
+    background, usable = random_colours(rng)
+    with_numbers = rng.random() < 0.6
+    columns, rows = random_grid(rng, width, height, with_numbers)
+    things = []
+    for cell in range(columns * rows):
+        if with_numbers and rng.random() < 0.8:
+            things.append(number_in_cell(rng, usable, cell, columns, rows, width, height))
+        else:
+            name = rng.choice(usable), rng.choice(SHAPES)
+            things.append(shape_in_cell(rng, name, cell, columns, rows, width, height))
     return Scene(width, height, background, tuple(things))
 
 
@@ -95,6 +114,12 @@ def random_size(rng: Random) -> tuple[int, int]:
     return (long, short) if rng.random() < 0.5 else (short, long)
 
 
+def random_colours(rng: Random) -> tuple[tuple[int, int, int], list[str]]:
+    """A background, and the colours that stand out from it."""
+    background = rng.choice(PALE if rng.random() < 0.7 else DARK)
+    return background, [c for c in COLOURS if c != ("white" if background in PALE else "black")]
+
+
 def random_grid(rng: Random, width: int, height: int, with_number: bool) -> tuple[int, int]:
     """(columns, rows). A number needs a cell of at least half the long side to be readable."""
     ratio = max(width, height) / min(width, height)
@@ -103,9 +128,9 @@ def random_grid(rng: Random, width: int, height: int, with_number: bool) -> tupl
     elif rng.random() < 0.1:
         grid = (1, 1)
     elif ratio < 1.25:
-        grid = (3, 3) if rng.random() < 0.75 else (2, 2)
+        grid = (2, 2)
     elif ratio < 1.65:
-        grid = (3, 2) if rng.random() < 0.8 else (2, 1)
+        grid = (2, 1)
     else:
         grid = (3, 1)
     return grid if width >= height else (grid[1], grid[0])
@@ -158,18 +183,30 @@ def shape_in_cell(
 def number_things(rng: Random, width: int, height: int, usable: list[str]) -> list[Thing]:
     """A digit in one cell, and up to two shapes in others."""
     columns, rows = random_grid(rng, width, height, with_number=True)
-    cell_w, cell_h = width / columns, height / rows
     cells = rng.sample(range(columns * rows), columns * rows)
-    tall = 0.94 * min(cell_w / 0.72, cell_h) * (0.8 + 0.2 * rng.random())
-    wide = 0.72 * tall
-    cell, colour, digit = cells[0], rng.choice(usable), str(rng.randint(0, 9))
-    x = (cell % columns + 0.5) * cell_w + jitter(rng, min(cell_w - wide, 0.16 * width))
-    y = (cell // columns + 0.5) * cell_h + jitter(rng, min(cell_h - tall, 0.16 * height))
-    things = [Thing("number", colour, x, y, wide, tall, shade(rng, colour), digit)]
+    things = [number_in_cell(rng, usable, cells[0], columns, rows, width, height)]
     for cell in cells[1 : 1 + rng.randint(0, 2)]:
         name = rng.choice(usable), rng.choice(SHAPES)
         things.append(shape_in_cell(rng, name, cell, columns, rows, width, height))
     return things
+
+
+def number_in_cell(
+    rng: Random,
+    usable: list[str],
+    cell: int,
+    columns: int,
+    rows: int,
+    width: int,
+    height: int,
+) -> Thing:
+    cell_w, cell_h = width / columns, height / rows
+    tall = 0.94 * min(cell_w / 0.72, cell_h) * (0.8 + 0.2 * rng.random())
+    wide = 0.72 * tall
+    colour, digit = rng.choice(usable), str(rng.randint(0, 9))
+    x = (cell % columns + 0.5) * cell_w + jitter(rng, min(cell_w - wide, 0.16 * width))
+    y = (cell // columns + 0.5) * cell_h + jitter(rng, min(cell_h - tall, 0.16 * height))
+    return Thing("number", colour, x, y, wide, tall, shade(rng, colour), digit)
 
 
 def jitter(rng: Random, room: float) -> float:

@@ -3,8 +3,8 @@
     python tools/demo/train.py --work DIR
 
 DIR gets tokenizer.model, checkpoint.pt and train.log. Beside the answers, a linear head on the
-tower learns what stands at each patch (shape or digit, colour, centre of a shape): without that
-signal a model this small takes hours to learn to see. The head is not exported.
+tower learns what stands at each patch (shape or digit, colour, place, how many are alike): without
+that signal a model this small takes hours to learn to see. The head is not exported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from prompt import OPENING
 from scenes import SHAPES
 from tokenizer import Tokenizer
 
-RATE, WARM_UP = 1e-3, 200
+RATE, WARM_UP = 2e-3, 200
 LOOK = 2  # times as many pictures in a batch while the tower learns alone: that is cheap
 
 
@@ -68,15 +68,12 @@ def forward(model: YiVL, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]
 
 def patch_loss(head: nn.Linear, features: Tensor, aux: Tensor) -> Tensor:
     """How well the tower's features tell what stands at each patch."""
-    thing, colour, centre = head(features).flatten(0, 1).split(AUX_CLASSES, dim=-1)
-    weight = torch.ones(AUX_CLASSES[0])
-    weight[:2] = 0.1  # most patches are background or margin, and those are easy
-    aux = aux.flatten(0, 1)
-    return (
-        F.cross_entropy(thing, aux[:, 0], weight)
-        + F.cross_entropy(colour, aux[:, 1])
-        + F.cross_entropy(centre, aux[:, 2])
-    )
+    loss = torch.zeros(())
+    for i, said in enumerate(head(features).flatten(0, 1).split(AUX_CLASSES, dim=-1)):
+        weight = torch.ones(AUX_CLASSES[i])
+        weight[: 2 if i == 0 else 1] = 0.1  # most patches are background or margin: easy ones
+        loss = loss + F.cross_entropy(said, aux[..., i].flatten(), weight)
+    return loss
 
 
 def loss_of(model: YiVL, head: nn.Linear, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -132,19 +129,19 @@ def accuracy(model: YiVL, opening: Tensor, batches: list[Batch]) -> dict[str, tu
 
 @torch.no_grad()
 def sight(model: YiVL, head: nn.Linear, batches: list[Batch]) -> str:
-    """Share of patches whose shape, digit and colour the head tells, among those that have one."""
-    right, of = torch.zeros(3), torch.zeros(3)
+    """Share of patches of which the head tells each class, among those with a thing on them."""
+    names = ("shape", "digit", "colour", "place", "alike", "coloured", "formed")
+    right, of = torch.zeros(len(names)), torch.zeros(len(names))
     for batch in batches:
         features = model.model.vision_tower(normalised(batch.pixels))
-        thing, colour, _ = (c.argmax(-1) for c in head(features).split(AUX_CLASSES, dim=-1))
-        true_thing, true_colour, _ = batch.aux.unbind(-1)
-        shape = (true_thing >= 2) & (true_thing < 2 + len(SHAPES))
-        digit = true_thing >= 2 + len(SHAPES)
-        same = thing == true_thing, thing == true_thing, colour == true_colour
-        for i, mask in enumerate((shape, digit, true_colour > 0)):
-            right[i] += same[i][mask].sum()
+        said = head(features).split(AUX_CLASSES, dim=-1)
+        same = torch.stack([c.argmax(-1) for c in said], -1) == batch.aux
+        digit = batch.aux[..., 0] >= 2 + len(SHAPES)
+        shape = (batch.aux[..., 0] >= 2) & ~digit
+        asked = [(0, shape), (0, digit), (1, shape | digit), (3, shape | digit)]
+        for i, (which, mask) in enumerate(asked + [(n, shape) for n in (4, 5, 6)]):
+            right[i] += same[..., which][mask].sum()
             of[i] += mask.sum()
-    names = ("shape", "digit", "colour")
     return ", ".join(f"{name} {100 * share:.1f}" for name, share in zip(names, right / of))
 
 
@@ -228,9 +225,9 @@ def train(rank: int, options: argparse.Namespace) -> None:
 def main() -> None:
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--work", type=Path, required=True, help="folder of the run")
-    args.add_argument("--steps", type=int, default=9000)
-    args.add_argument("--decay", type=int, default=2500, help="how many of them, the last, decay")
-    args.add_argument("--look", type=int, default=4000, help="the first steps: the tower alone")
+    args.add_argument("--steps", type=int, default=8000)
+    args.add_argument("--decay", type=int, default=3500, help="how many of them, the last, decay")
+    args.add_argument("--look", type=int, default=3000, help="the first steps: the tower alone")
     args.add_argument("--rows", type=int, default=16, help="pictures in a batch")
     args.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     args.add_argument("--seed", type=int, default=1)
