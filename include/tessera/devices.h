@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/log.h"
+
 namespace tessera {
 
 /// The machine's processors and memory, what of them this process may use, and how fast they are.
@@ -36,8 +38,8 @@ struct DevicesReport {
   std::vector<GpuReport> gpus;
 };
 
-/// What is there, measured now: takes about half a second with all allowed threads busy. Throws
-/// Error when the machine cannot be read.
-DevicesReport inspect_devices();
+/// What is there, measured now: takes about half a second with all allowed threads busy. A GPU
+/// driver that does not answer is a warning to `log`. Throws Error when the machine cannot be read.
+DevicesReport inspect_devices(const LogSink& log = {});
 
 }  // namespace tessera

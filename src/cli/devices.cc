@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -92,8 +93,9 @@ Json to_json(const DevicesReport& report) {
 }  // namespace
 
 int execute(const DevicesCommand& command) {
+  Console console(STDERR_FILENO, command.output.verbosity);
   Output output(STDOUT_FILENO);
-  const DevicesReport report = inspect_devices();
+  const DevicesReport report = inspect_devices(console.log_sink());
   output.write(command.output.json ? to_json_line(to_json(report))
                                    : host_table(report.host) + "\n" + gpu_table(report.gpus));
   output.check();

@@ -110,4 +110,13 @@ std::vector<GpuInfo> find_gpus(const std::string& library) {
   return gpus;
 }
 
+std::vector<GpuInfo> find_gpus_or_warn(const LogSink& log, const std::string& library) {
+  try {
+    return find_gpus(library);
+  } catch (const Error& e) {
+    if (log) log(LogLevel::kWarning, e.what());
+    return {};
+  }
+}
+
 }  // namespace tessera

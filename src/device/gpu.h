@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/log.h"
+
 namespace tessera {
 
 /// An NVIDIA GPU as its driver describes it.
@@ -21,5 +23,9 @@ struct GpuInfo {
 /// when there is a driver that does not answer (a half-done update, a missing permission).
 /// `library` is what dlopen takes; tests give their own.
 std::vector<GpuInfo> find_gpus(const std::string& library = "libnvidia-ml.so.1");
+
+/// find_gpus for those who asked for no GPU: a driver that does not answer is a warning, and none.
+std::vector<GpuInfo> find_gpus_or_warn(const LogSink& log,
+                                       const std::string& library = "libnvidia-ml.so.1");
 
 }  // namespace tessera

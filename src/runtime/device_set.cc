@@ -30,6 +30,7 @@ std::unique_ptr<Device> open_cpu(const DeviceSpec& spec, int number, const HostI
                               .link_bytes_per_s = spec.link_bytes_per_s});
 }
 
+// A driver that does not answer is the Error here: its GPUs were asked for.
 [[noreturn]] void refuse_cuda(const DeviceSpec& spec) {
   const size_t gpus = find_gpus().size();
   throw Error({.where = "--devices",

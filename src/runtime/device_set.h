@@ -7,7 +7,6 @@
 #include "ops/rates.h"
 #include "plan/device_spec.h"
 #include "plan/problem.h"
-#include "tessera/log.h"
 
 namespace tessera {
 

@@ -6,7 +6,7 @@
 
 namespace tessera {
 
-DevicesReport inspect_devices() {
+DevicesReport inspect_devices(const LogSink& log) {
   const HostInfo info = read_host_info();
   DevicesReport report;
   HostReport& host = report.host;
@@ -29,7 +29,7 @@ DevicesReport inspect_devices() {
   host.f32_flops_per_s = rates.flops(Precision::kF32);
   host.bf16_flops_per_s = rates.flops(Precision::kBF16);
 
-  for (const GpuInfo& gpu : find_gpus())
+  for (const GpuInfo& gpu : find_gpus_or_warn(log))
     report.gpus.push_back({.index = gpu.index,
                            .name = gpu.name,
                            .memory_bytes = gpu.memory_bytes,

@@ -135,6 +135,24 @@ TEST(Devices, AreMeasured) {
   EXPECT_GT(host["f32_flops_per_s"].get<double>(), 1e7);
 }
 
+TEST(Devices, ABrokenGpuDriverStopsOnlyThoseWhoAskForGpus) {
+  const auto run_with_driver = [](const Args& args) {
+    return run_program(
+        with({"/usr/bin/env", "LD_LIBRARY_PATH=" TESSERA_BROKEN_DRIVER}, tessera_args(args)));
+  };
+  const ProgramResult devices = run_with_driver({"devices"});
+  EXPECT_EQ(devices.status, 0) << devices.err;
+  EXPECT_THAT(devices.out, HasSubstr("GFLOP/s"));
+  EXPECT_THAT(devices.err, AllOf(StartsWith("tessera: warning: "), HasSubstr("version mismatch")));
+
+  const Args plan = {"plan", "--model-path", kTiny, "--devices"};
+  const ProgramResult cpu = run_with_driver(with(plan, {"cpu@40MiB"}));
+  EXPECT_EQ(cpu.status, 0) << cpu.err;
+  const ProgramResult cuda = run_with_driver(with(plan, {"cuda"}));
+  EXPECT_EQ(cuda.status, 1);
+  EXPECT_THAT(cuda.err, AllOf(StartsWith("tessera: error: "), HasSubstr("version mismatch")));
+}
+
 TEST(Tokenize, ThereAndBack) {
   const Args args = {"tokenize", "--model-path", kTiny};
   for (const char* text : {"What is the colour of a red car?", "请描述这张图像。", "a"}) {

@@ -47,5 +47,19 @@ TEST(Gpu, ADriverThatRefusesIsAnError) {
             "driver very old?)");
 }
 
+TEST(Gpu, ADriverThatRefusesIsAWarningToThoseWhoDoWithout) {
+  std::vector<std::string> lines;
+  const LogSink log = [&](LogLevel level, std::string_view line) {
+    EXPECT_EQ(level, LogLevel::kWarning);
+    lines.emplace_back(line);
+  };
+  EXPECT_EQ(find_gpus_or_warn(log, TESSERA_NVML_TWO_GPUS).size(), 2U);
+  EXPECT_TRUE(lines.empty());
+  EXPECT_TRUE(find_gpus_or_warn(log, TESSERA_NVML_BROKEN).empty());
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("version mismatch"), std::string::npos) << lines[0];
+  EXPECT_TRUE(find_gpus_or_warn({}, TESSERA_NVML_BROKEN).empty());
+}
+
 }  // namespace
 }  // namespace tessera
