@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "base/units.h"
 #include "device/host.h"
 #include "plan/plan_file.h"
@@ -147,6 +148,12 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
 
 Answer LocalEngine::generate(const Request& request, const OnText& on_text,
                              const CancelFlag* cancel) {
+  return with_out_of_memory_as_error("request",
+                                     [&] { return answer_to(request, on_text, cancel); });
+}
+
+Answer LocalEngine::answer_to(const Request& request, const OnText& on_text,
+                              const CancelFlag* cancel) {
   check_request(request);
   const double start = now_s();
   const ChatTemplate chat = template_of(model_.config, request.conversation_mode);

@@ -37,6 +37,7 @@ class LocalEngine final : public Engine {
   BlockPool& blocks() { return *blocks_; }
 
  private:
+  Answer answer_to(const Request& request, const OnText& on_text, const CancelFlag* cancel);
   void make_plan_and_pipeline(const EngineOptions& options);
   void load(const EngineOptions& options, const CancelFlag* cancel);
 

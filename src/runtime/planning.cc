@@ -147,7 +147,7 @@ PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& option
   return problem_here(model, options, std::move(devices), std::move(links), true);
 }
 
-Plan plan_model(const EngineOptions& options) {
+Plan find_plan(const EngineOptions& options) {
   const ModelSpec model = describe_model(read_model_config(options.model_path));
   const std::vector<DeviceSpec> specs = parse_devices(options.devices);
   const auto imagined = [](const DeviceSpec& spec) {

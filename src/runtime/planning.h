@@ -14,6 +14,9 @@ namespace tessera {
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links);
 
+/// plan_model, whose memory may run out.
+Plan find_plan(const EngineOptions& options);
+
 /// The plan's units on open devices.
 Placement place(const Plan& plan, const DeviceSet& devices);
 

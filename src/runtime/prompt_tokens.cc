@@ -1,5 +1,6 @@
 #include "runtime/prompt_tokens.h"
 
+#include "base/out_of_memory.h"
 #include "image/decode.h"
 #include "image/preprocess.h"
 #include "text/prompt.h"
@@ -44,7 +45,8 @@ std::vector<std::vector<float>> read_pictures(std::span<const Message> messages,
   std::vector<std::vector<float>> pictures;
   for (const Message& message : messages)
     for (const std::string& file : message.image_files)
-      pictures.push_back(to_pixels(fit_to_model(read_image(file), spec), spec));
+      pictures.push_back(with_out_of_memory_as_error(
+          file, [&] { return to_pixels(fit_to_model(read_image(file), spec), spec); }));
   return pictures;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "tests/runtime/goldens.h"
+#include "tests/support/allocation_limit.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
@@ -163,6 +164,32 @@ TEST_F(EngineTest, HoldsTheCapOnHostMemory) {
   EngineOptions options = options_for("yi_vl_tiny", "cpu@8MiB");
   options.host_memory_bytes = 1000;
   EXPECT_THAT(error_of([&] { Engine::create(options); }), HasSubstr("host memory"));
+}
+
+TEST_F(EngineTest, MemoryThatTheHostDoesNotHaveIsAnError) {
+  const EngineOptions options = options_for("yi_vl_tiny", "cpu@8MiB");
+  const auto engine = Engine::create(options);
+  const GoldenCase golden = read_goldens("yi_vl_tiny").front();
+  const Request request = request_of(golden, 0);
+  Request picture = request, text = request;
+  picture.messages.front().image_files = {golden_dir("pictures/exact_448.png")};
+  text.messages.front().image_files.clear();
+  text.messages.front().text = std::string(500'000, 'a');
+  const auto error = [&](const auto& call) {
+    const AllocationLimit limit(100'000);
+    return error_of(call);
+  };
+  EXPECT_THAT(error([&] { engine->generate(picture); }),
+              AllOf(HasSubstr("exact_448.png"), HasSubstr("out of host memory")));
+  EXPECT_EQ(error([&] { engine->generate(text); }), "request: out of host memory");
+  EXPECT_EQ(error([&] { tokenize(options.model_path, text.messages.front().text); }),
+            options.model_path + ": out of host memory");
+  EXPECT_EQ(engine->generate(request).token_ids, golden.turns[0].token_ids);
+
+  const AllocationLimit limit(10'000);
+  EXPECT_EQ(error_of([&] { Engine::create(options); }),
+            options.model_path + ": out of host memory");
+  EXPECT_EQ(error_of([&] { plan_model(options); }), options.model_path + ": out of host memory");
 }
 
 TEST_F(EngineTest, TheSameSeedGivesTheSameAnswer) {
