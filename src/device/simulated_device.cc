@@ -47,6 +47,7 @@ class SimulatedStream final : public Stream {
   Device& device() const override { return device_; }
 
   void run(const Cost& cost, const Work&) override {
+    if (skipping()) return;
     const DeviceInfo& info = device_.info();
     clock_s_ += info.op_overhead_s + std::max(time_at(cost.flops, info.flops_per_s),
                                               time_at(cost.bytes, info.read_bytes_per_s));
@@ -54,12 +55,15 @@ class SimulatedStream final : public Stream {
 
   void copy(void*, Device* to_device, const void*, Device* from_device, uint64_t bytes) override {
     assert(to_device == &device_ || from_device == &device_);
+    if (skipping()) return;
     if (to_device == from_device) {  // read and written here
       clock_s_ += time_at(2 * static_cast<double>(bytes), device_.info().read_bytes_per_s);
     } else {
       clock_s_ += link_between(to_device, from_device).time_s(bytes);
     }
   }
+
+  void skip_when(const CancelFlag* flag) override { skip_when_ = flag; }
 
   void record(Event& event) override { simulated_event(device_, event).set_time_s(clock_s_); }
   void wait(Event& event) override {
@@ -69,7 +73,10 @@ class SimulatedStream final : public Stream {
   void check() const override {}
 
  private:
+  bool skipping() const { return skip_when_ != nullptr && skip_when_->cancelled(); }
+
   Device& device_;
+  const CancelFlag* skip_when_ = nullptr;
   double clock_s_ = 0;
 };
 

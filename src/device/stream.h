@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "device/work.h"
+#include "tessera/cancel.h"
 
 namespace tessera {
 
@@ -42,6 +43,11 @@ class Stream {
   virtual void copy(void* to, Device* to_device, const void* from, Device* from_device,
                     uint64_t bytes) = 0;
 
+  /// From here on, until the next call, what is submitted is skipped once `flag` is cancelled;
+  /// events still pass. Null: nothing is skipped. A device that cannot take back what it has queued
+  /// may run it all the same. The flag must live until the stream is past that next call.
+  virtual void skip_when(const CancelFlag* flag) = 0;
+
   virtual void record(Event& event) = 0;
   virtual void wait(Event& event) = 0;
 
@@ -51,6 +57,18 @@ class Stream {
   /// Throws the Error that broke the stream, if one did; does not wait. From any thread; after an
   /// event of this stream was passed, it knows of all that ran before.
   virtual void check() const = 0;
+};
+
+/// What is submitted while this lives is skipped once `flag` is cancelled (Stream::skip_when).
+class SkipScope {
+ public:
+  SkipScope(Stream& stream, const CancelFlag* flag) : stream_(stream) { stream.skip_when(flag); }
+  ~SkipScope() { stream_.skip_when(nullptr); }
+  SkipScope(const SkipScope&) = delete;
+  SkipScope& operator=(const SkipScope&) = delete;
+
+ private:
+  Stream& stream_;
 };
 
 }  // namespace tessera

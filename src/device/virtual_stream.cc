@@ -106,6 +106,10 @@ void VirtualStream::copy(void* to, Device* to_device, const void* from, Device* 
   submit(Copy{to, from, bytes, link_between(to_device, from_device).time_s(bytes)});
 }
 
+void VirtualStream::skip_when(const CancelFlag* flag) {
+  submit(SkipWhen{flag});
+}
+
 void VirtualStream::record(Event& event) {
   HostEvent& host = host_event(device_, event);
   submit(Record{&host, host.submit_record()});
@@ -153,7 +157,7 @@ void VirtualStream::loop() {
 }
 
 void VirtualStream::execute(const Work& work) {
-  if (error_) return;
+  if (skipping()) return;
   const double begin_s = stretch_ > 0 ? now_s() : 0;
   try {
     work(pool_);
@@ -167,7 +171,7 @@ void VirtualStream::execute(const Work& work) {
 }
 
 void VirtualStream::execute(const Copy& copy) {
-  if (error_) return;
+  if (skipping()) return;
   settle();
   const double begin_s = copy.link_s > 0 ? now_s() : 0;
   if (copy.bytes >= kParallelCopyBytes) {

@@ -29,6 +29,7 @@ class VirtualStream final : public Stream {
   void run(const Cost& cost, const Work& work) override;
   void copy(void* to, Device* to_device, const void* from, Device* from_device,
             uint64_t bytes) override;
+  void skip_when(const CancelFlag* flag) override;
   void record(Event& event) override;
   void wait(Event& event) override;
   void synchronize() override;
@@ -42,6 +43,9 @@ class VirtualStream final : public Stream {
     uint64_t bytes;
     double link_s;  // what the link takes; the memory may take longer
   };
+  struct SkipWhen {
+    const CancelFlag* flag;
+  };
   struct Record {
     HostEvent* event;
     uint32_t ticket;
@@ -50,7 +54,7 @@ class VirtualStream final : public Stream {
     const HostEvent* event;
     uint32_t ticket;
   };
-  using Op = std::variant<Stop, Work, Copy, Record, Wait>;
+  using Op = std::variant<Stop, Work, Copy, SkipWhen, Record, Wait>;
 
   // On the submitter's thread.
   template <typename Kind>
@@ -61,8 +65,10 @@ class VirtualStream final : public Stream {
   void execute(const Stop&) {}
   void execute(const Work& work);
   void execute(const Copy& copy);
+  void execute(const SkipWhen& skip) { skip_when_ = skip.flag; }
   void execute(const Record& record);
   void execute(const Wait& wait);
+  bool skipping() const { return error_ || (skip_when_ != nullptr && skip_when_->cancelled()); }
   void pay_debt();
   void settle();
 
@@ -80,6 +86,7 @@ class VirtualStream final : public Stream {
   std::atomic<uint32_t> free_laps_{0};  // quarters of the ring that were emptied, ever
   HostEvent synchronized_;
 
+  const CancelFlag* skip_when_ = nullptr;
   double debt_s_ = 0;         // what a slower device would still be busy with
   std::exception_ptr error_;  // written once, before broken_
   std::atomic<bool> broken_{false};

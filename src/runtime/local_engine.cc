@@ -182,7 +182,7 @@ Answer LocalEngine::answer_to(const Request& request, const OnText& on_text,
   if (model_.vision)
     for (const std::vector<float>& pixels :
          read_pictures(request.messages, *model_.config.preprocess))
-      pictures.push_back(pipeline_->vision().encode(pixels));
+      pictures.push_back(pipeline_->vision().encode(pixels, cancel));
 
   const std::vector<std::string> stops = request.stop_strings.value_or(
       std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));

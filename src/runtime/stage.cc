@@ -100,9 +100,22 @@ void Stage::copy_blocks(const MicroBatch& batch) {
 void Stage::submit(MicroBatch& batch, Stage* next) {
   StageSlot& slot = this->slot(batch.slot);
   SlotMarks& marks = marks_[static_cast<size_t>(batch.slot)];
-  const int64_t n = batch.rows();
   compute_->wait(*marks.input_ready);
   compute_->record(*marks.begin);
+  run_layers(batch, slot);
+  compute_->record(*marks.end);
+  if (next == nullptr) return;
+
+  const Tensor hidden = slot.hidden.slice_rows(0, batch.rows());
+  StageSlot& to = next->slot(batch.slot);
+  send_->wait(*marks.end);
+  send_->copy(to.hidden.data, &next->device(), hidden.data, &device(), hidden.bytes());
+  send_->record(next->input_ready(batch.slot));
+}
+
+void Stage::run_layers(MicroBatch& batch, StageSlot& slot) {
+  const SkipScope skip(*compute_, batch.cancel);
+  const int64_t n = batch.rows();
   upload_rows(batch, slot);
   copy_blocks(batch);
 
@@ -122,13 +135,6 @@ void Stage::submit(MicroBatch& batch, Stage* next) {
     decoder_layer(*compute_, *arena_, model_.config.decoder, layers_[i], buffers_.rope, rows,
                   pages_[i], hidden);
   if (head_ && !batch.wanted.empty() && !batch.stopped()) run_head(batch, hidden);
-  compute_->record(*marks.end);
-  if (next == nullptr) return;
-
-  StageSlot& to = next->slot(batch.slot);
-  send_->wait(*marks.end);
-  send_->copy(to.hidden.data, &next->device(), hidden.data, &device(), hidden.bytes());
-  send_->record(next->input_ready(batch.slot));
 }
 
 void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {

@@ -36,7 +36,7 @@ class Stage {
 
   /// Queues this stage's part of the micro-batch and returns. With `next`, the hidden rows are then
   /// copied to its slot; without, the wanted rows go through the head, samplers run, and results
-  /// come back to the host. Stops early when the batch is cancelled.
+  /// come back to the host. What is left of a cancelled batch is skipped, queued or not.
   void submit(MicroBatch& batch, Stage* next);
 
   /// After a submit that threw: marks the batch's end, so that wait_done covers what was queued.
@@ -61,6 +61,7 @@ class Stage {
     std::unique_ptr<Event> input_ready, begin, end;
   };
 
+  void run_layers(MicroBatch& batch, StageSlot& slot);
   void upload_rows(const MicroBatch& batch, StageSlot& slot);
   void copy_blocks(const MicroBatch& batch);
   void run_head(MicroBatch& batch, const Tensor& hidden);

@@ -17,7 +17,8 @@ VisionRunner::VisionRunner(const ModelSpec& model, Device& device, Precision pre
 
 VisionRunner::~VisionRunner() = default;
 
-std::unique_ptr<ImageRows> VisionRunner::encode(const std::vector<float>& pixels) {
+std::unique_ptr<ImageRows> VisionRunner::encode(const std::vector<float>& pixels,
+                                                const CancelFlag* cancel) {
   auto image = std::make_unique<ImageRows>();
   image->rows.resize(static_cast<size_t>(buffers_.rows.shape.elements()));
   image->begin = device_.make_event();
@@ -28,10 +29,13 @@ std::unique_ptr<ImageRows> VisionRunner::encode(const std::vector<float>& pixels
   stream_->copy(buffers_.pixels.data, &device_, pixels.data(), nullptr, buffers_.pixels.bytes());
   auto uploaded = device_.make_event();
   stream_->record(*uploaded);
-  vision_tower(*stream_, arena_, *model_.config.vision, weights_, buffers_.pixels,
-               buffers_.features);
-  project(*stream_, arena_, *model_.config.projector, weights_, buffers_.features, buffers_.rows);
-  stream_->copy(image->rows.data(), nullptr, buffers_.rows.data, &device_, buffers_.rows.bytes());
+  {
+    const SkipScope skip(*stream_, cancel);
+    vision_tower(*stream_, arena_, *model_.config.vision, weights_, buffers_.pixels,
+                 buffers_.features);
+    project(*stream_, arena_, *model_.config.projector, weights_, buffers_.features, buffers_.rows);
+    stream_->copy(image->rows.data(), nullptr, buffers_.rows.data, &device_, buffers_.rows.bytes());
+  }
   stream_->record(*image->ready);
   uploaded->synchronize();
   return image;

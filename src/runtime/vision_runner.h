@@ -34,8 +34,11 @@ class VisionRunner {
   Device& device() const { return device_; }
   void* unit_base() const { return weights_buffer_.data(); }
 
-  /// Queues one picture; pixels f32 [channels, size, size] are copied before the call returns.
-  std::unique_ptr<ImageRows> encode(const std::vector<float>& pixels);
+  /// Queues one picture; pixels f32 [channels, size, size] are copied before the call returns. Once
+  /// `cancel` is set, what is left of it is skipped and its rows stay 0. The flag must outlive the
+  /// rows.
+  std::unique_ptr<ImageRows> encode(const std::vector<float>& pixels,
+                                    const CancelFlag* cancel = nullptr);
 
   /// The tower's output for the last picture, once it is ready: f32 [rows_out, width]. For tests;
   /// on devices whose memory the host can read.

@@ -54,6 +54,32 @@ TEST(VirtualStream, TwoStreamsRunAtTheSameTime) {
   EXPECT_EQ(begun, 2);
 }
 
+TEST(VirtualStream, SkipsWhatWasQueuedOnceItsFlagIsCancelled) {
+  const auto device = open_cpu();
+  const auto stream = device->open_stream("vision");
+  const auto event = device->make_event();
+  std::vector<int> seen;
+  CancelFlag flag;
+  Gate gate;
+  int copied = 0;
+  const int value = 7;
+  stream->skip_when(&flag);
+  run(*stream, [&seen] { seen.push_back(1); });
+  gate.close_on(*stream);
+  run(*stream, [&seen] { seen.push_back(2); });
+  stream->copy(&copied, device.get(), &value, nullptr, sizeof(value));
+  stream->record(*event);
+  stream->skip_when(nullptr);
+  run(*stream, [&seen] { seen.push_back(3); });
+  gate.wait_until_reached();
+  flag.cancel();
+  gate.open();
+  event->synchronize();
+  stream->synchronize();
+  EXPECT_EQ(seen, (std::vector<int>{1, 3}));
+  EXPECT_EQ(copied, 0);
+}
+
 TEST(VirtualStream, AFullRingMakesTheSubmitterWait) {
   const auto device = open_cpu();
   const auto stream = device->open_stream("compute");

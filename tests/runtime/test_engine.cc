@@ -71,7 +71,7 @@ Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,
   std::vector<std::unique_ptr<ImageRows>> pictures;
   if (pictures_taken)
     for (const auto& pixels : read_pictures(request.messages, *model_.config.preprocess))
-      pictures.push_back(pipeline_->vision().encode(pixels));
+      pictures.push_back(pipeline_->vision().encode(pixels, cancel));
   const std::vector<std::string> stops = request.stop_strings.value_or(
       std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));
   Answer answer;
