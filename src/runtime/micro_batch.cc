@@ -17,7 +17,14 @@ void MicroBatch::clear() {
   tokens.clear();
   logits.clear();
   error = nullptr;
+  indices.clear();
   finished.store(false, std::memory_order_relaxed);
+}
+
+void MicroBatch::pack_indices() {
+  indices.clear();
+  for (const auto* part : {&positions, &sequence, &blocks})
+    indices.insert(indices.end(), part->begin(), part->end());
 }
 
 }  // namespace tessera

@@ -51,12 +51,14 @@ struct MicroBatch {
   std::exception_ptr error;
 
   // The pipeline's own.
+  std::vector<int32_t> indices;  ///< positions, sequence, blocks: what a stage needs, in one copy
   int slot = 0;
   std::atomic<bool> finished{false};
 
   int64_t rows() const { return static_cast<int64_t>(ids.size()); }
   bool stopped() const { return error != nullptr || (cancel != nullptr && cancel->cancelled()); }
   void clear();
+  void pack_indices();
 };
 
 }  // namespace tessera

@@ -65,6 +65,7 @@ MicroBatch& Pipeline::acquire() {
 
 void Pipeline::submit(MicroBatch& batch) {
   assert(batch.rows() > 0 && batch.rows() <= limits_.rows);
+  batch.pack_indices();
   queues_.front()->push(&batch);
 }
 

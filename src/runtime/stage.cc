@@ -6,14 +6,7 @@
 #include "tessera/error.h"
 
 namespace tessera {
-namespace {
-
-// Host arrays travel as they are; they stay in the micro-batch until it has finished.
-void upload(Stream& stream, Tensor& to, const std::vector<int32_t>& from) {
-  stream.copy(to.data, to.device, from.data(), nullptr, from.size() * sizeof(int32_t));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
              const PipelineLimits& limits)
@@ -76,10 +69,16 @@ std::vector<LoadTarget> Stage::load_targets() const {
   return targets;
 }
 
-void Stage::upload_rows(const MicroBatch& batch, StageSlot& slot) {
-  upload(*compute_, slot.positions, batch.positions);
-  upload(*compute_, slot.sequence, batch.sequence);
-  upload(*compute_, slot.blocks, batch.blocks);
+// The host's copy stays in the micro-batch until that has finished.
+BatchRows Stage::upload_rows(const MicroBatch& batch, const StageSlot& slot) {
+  compute_->copy(slot.indices.data, &device(), batch.indices.data(), nullptr,
+                 batch.indices.size() * sizeof(int32_t));
+  BatchRows rows = index_views(slot.indices, batch.rows(), batch.sequences, batch.max_blocks);
+  for (const int32_t position : batch.positions) {
+    rows.max_context = std::max<int64_t>(rows.max_context, position + 1);
+    rows.context_tokens += position + 1;
+  }
+  return rows;
 }
 
 void Stage::copy_blocks(const MicroBatch& batch) {
@@ -115,22 +114,9 @@ void Stage::submit(MicroBatch& batch, Stage* next) {
 
 void Stage::run_layers(MicroBatch& batch, StageSlot& slot) {
   const SkipScope skip(*compute_, batch.cancel);
-  const int64_t n = batch.rows();
-  upload_rows(batch, slot);
+  const BatchRows rows = upload_rows(batch, slot);
   copy_blocks(batch);
-
-  int64_t last = 0, context = 0;
-  for (const int32_t position : batch.positions) {
-    last = std::max<int64_t>(last, position);
-    context += position + 1;
-  }
-  const BatchRows rows{
-      .positions = slot.positions.slice_rows(0, n),
-      .sequence = slot.sequence.slice_rows(0, n),
-      .blocks = {slot.blocks.data, &device(), DType::kI32, {batch.sequences, batch.max_blocks}},
-      .max_context = last + 1,
-      .context_tokens = context};
-  Tensor hidden = slot.hidden.slice_rows(0, n);
+  Tensor hidden = slot.hidden.slice_rows(0, batch.rows());
   for (size_t i = 0; i < layers_.size() && !batch.stopped(); ++i)
     decoder_layer(*compute_, *arena_, model_.config.decoder, layers_[i], buffers_.rope, rows,
                   pages_[i], hidden);

@@ -62,7 +62,7 @@ class Stage {
   };
 
   void run_layers(MicroBatch& batch, StageSlot& slot);
-  void upload_rows(const MicroBatch& batch, StageSlot& slot);
+  BatchRows upload_rows(const MicroBatch& batch, const StageSlot& slot);
   void copy_blocks(const MicroBatch& batch);
   void run_head(MicroBatch& batch, const Tensor& hidden);
 

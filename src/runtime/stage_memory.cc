@@ -24,10 +24,16 @@ StageBuffers take_stage_buffers(Arena& arena, const ModelSpec& model,
   for (int slot = 0; slot < limits.slots; ++slot)
     buffers.slots.push_back(
         {.hidden = arena.take(DType::kF32, {limits.rows, config.hidden}),
-         .positions = arena.take(DType::kI32, {limits.rows}),
-         .sequence = arena.take(DType::kI32, {limits.rows}),
-         .blocks = arena.take(DType::kI32, {limits.sequences * limits.max_blocks})});
+         .indices =
+             arena.take(DType::kI32, {2 * limits.rows + limits.sequences * limits.max_blocks})});
   return buffers;
+}
+
+BatchRows index_views(const Tensor& indices, int64_t rows, int64_t sequences, int64_t max_blocks) {
+  const Tensor blocks = indices.slice_rows(2 * rows, sequences * max_blocks);
+  return {.positions = indices.slice_rows(0, rows),
+          .sequence = indices.slice_rows(rows, rows),
+          .blocks = {blocks.data, blocks.device, DType::kI32, {sequences, max_blocks}}};
 }
 
 std::vector<EmbeddingSlot> take_embedding_slots(Arena& arena, const ModelSpec& model,
@@ -64,11 +70,8 @@ uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits,
                 .blocks = limits.kv_blocks,
                 .kv_heads = config.kv_heads,
                 .head_dim = config.head_dim};
-  const BatchRows rows{
-      .positions = slot.positions,
-      .sequence = slot.sequence,
-      .blocks = {nullptr, device.get(), DType::kI32, {limits.sequences, limits.max_blocks}},
-      .max_context = limits.max_blocks * kBlockTokens};
+  BatchRows rows = index_views(slot.indices, limits.rows, limits.sequences, limits.max_blocks);
+  rows.max_context = limits.max_blocks * kBlockTokens;
   decoder_layer(*stream, arena, config, DecoderLayer(weights), buffers.rope, rows, pages, hidden);
   if (with_head) {
     const UnitWeights head(model.head, limits.wide, *device, nullptr);

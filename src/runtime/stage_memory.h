@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/decoder.h"
 #include "runtime/placement.h"
 #include "tensor/arena.h"
 
@@ -11,10 +12,8 @@ namespace tessera {
 /// Buffers of one micro-batch on one stage: its own while it is in flight, so no stage ever waits
 /// for another to free one.
 struct StageSlot {
-  Tensor hidden;     ///< f32 [rows, hidden]
-  Tensor positions;  ///< i32 [rows]
-  Tensor sequence;   ///< i32 [rows]
-  Tensor blocks;     ///< i32 [sequences * max_blocks]
+  Tensor hidden;   ///< f32 [rows, hidden]
+  Tensor indices;  ///< i32 [2 * rows + sequences * max_blocks], as MicroBatch::indices
 };
 
 /// What a stage keeps in its arena beside the scratch of a forward pass.
@@ -23,6 +22,10 @@ struct StageBuffers {
   std::vector<StageSlot> slots;
 };
 StageBuffers take_stage_buffers(Arena& arena, const ModelSpec& model, const PipelineLimits& limits);
+
+/// The parts of a slot's indices for a micro-batch of so many rows and sequences; the rest of
+/// BatchRows is the batch's own.
+BatchRows index_views(const Tensor& indices, int64_t rows, int64_t sequences, int64_t max_blocks);
 
 /// Buffers of the token embedding, per slot.
 struct EmbeddingSlot {

@@ -106,6 +106,14 @@ TEST(Pipeline, PrefillChunksFollowEachOtherAsTheClosedFormSays) {
   }
 }
 
+TEST(Pipeline, WhatAStageNeedsOfAStepComesInOneCopy) {
+  ModelSpec model = describe_model(read_model_config(golden_dir("configs/yi-vl-34b/config.json")));
+  model.vision.reset();
+  // Ops are free: what is left is a link's latency for each copy.
+  const SimulatedRun run = simulate_prefill(model, {30, 30}, {0, 0}, 3);
+  for (const double s : run.stage_s) EXPECT_NEAR(s, kLatency_s, 1e-9);
+}
+
 TEST(Pipeline, CancellingLeavesNothingBehindAndTheNextAnswerIsRight) {
   const std::string dir = golden_dir("yi_vl_tiny");
   TestEngine engine(dir, {.layers = {2, 2, 2}, .vision = 1});
