@@ -42,10 +42,10 @@ struct ModelBench {
   int64_t prompt_tokens = 0, new_tokens = 0, sequences = 0;
   double load_s = 0;
   uint64_t loaded_bytes = 0;
-  double prefill_s = 0;      ///< the whole prompt of one sequence
-  double decode_step_s = 0;  ///< one token of each sequence
-  double flops_per_prefill = 0;      ///< of matmuls and attention
-  double bytes_per_decode_step = 0;  ///< weights and KV cache read
+  double prefill_s = 0;               ///< the whole prompt of one sequence
+  double decode_step_s = 0;           ///< one token of each sequence
+  double flops_per_prefill = 0;       ///< of matmuls and attention
+  double bytes_per_decode_step = 0;   ///< weights and KV cache read
   std::vector<DeviceReport> devices;  ///< each stage's planned and measured times
   Plan plan;
 

@@ -8,9 +8,9 @@ namespace tessera {
 /// Which instructions the CPU kernels may use; each includes those before it. All give the same
 /// bits: the choice is one of speed. A place is left for others (NEON, AMX).
 enum class Isa : uint8_t {
-  kPlain,   ///< what the compiler's baseline has
-  kAvx2,    ///< AVX2 and FMA
-  kAvx512,  ///< AVX-512 F, BW, DQ and VL
+  kPlain,       ///< what the compiler's baseline has
+  kAvx2,        ///< AVX2 and FMA
+  kAvx512,      ///< AVX-512 F, BW, DQ and VL
   kAvx512Vnni,  ///< and VNNI: dot products of bytes
   kAvx512Bf16,  ///< and BF16: dot products of bf16
 };

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kPanel = 16;                        // output rows of a panel
 constexpr int64_t kSumStride = kTilePanels * kPanel;  // sums of one row of a tile
-constexpr int64_t kMaxChunk = 512;                   // of integers
+constexpr int64_t kMaxChunk = 512;                    // of integers
 
 /// One chunk of some rows and some panels.
 struct ChunkBlock {

@@ -14,7 +14,7 @@ struct LoadDestination {
   WeightForm form;
   Precision precision;  ///< of a matrix
   DType dtype;          ///< of anything else
-  void* data;   ///< of the whole weight
+  void* data;           ///< of the whole weight
   Device* device;
   int64_t rows, cols;  ///< of the whole weight
   int64_t first_row;   ///< of the tensor's first row in it
@@ -39,7 +39,6 @@ struct LoadPlan {
 /// Finds every tensor of the targets and cuts it into pieces of about `piece_bytes` (at least one
 /// panel of rows each). Throws the Error of a missing or wrong tensor; reads nothing.
 LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                   const TensorIndex* vision, std::string_view vision_prefix,
-                   uint64_t piece_bytes);
+                   const TensorIndex* vision, std::string_view vision_prefix, uint64_t piece_bytes);
 
 }  // namespace tessera

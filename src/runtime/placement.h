@@ -11,16 +11,16 @@ namespace tessera {
 /// A share of the decoder: consecutive layers on one device.
 struct StagePlacement {
   Device* device;
-  int64_t first_layer, last_layer;      ///< both included
-  std::vector<Precision> precisions;    ///< of each of these layers
+  int64_t first_layer, last_layer;    ///< both included
+  std::vector<Precision> precisions;  ///< of each of these layers
 };
 
 /// Which device holds which unit. Devices outlive all that is placed on them.
 struct Placement {
   std::vector<StagePlacement> stages;  ///< in pipeline order; the last also holds the head
   Precision head;
-  Device* embedding;                   ///< may be the host
-  Device* vision;                      ///< null where the model has no tower, or it is not wanted
+  Device* embedding;  ///< may be the host
+  Device* vision;     ///< null where the model has no tower, or it is not wanted
 };
 
 /// The sizes that memory is set aside for; the same for the planner and the pipeline.
