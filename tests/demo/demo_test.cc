@@ -119,7 +119,7 @@ TEST(Demo, AnswersAsTheOracleDoesOnAnyNumberOfDevices) {
 
 // Here activations are rounded to bf16, and more tokens are level.
 TEST(Demo, AnswersTheSameInBf16OnAnyNumberOfDevices) {
-  answer_on({"cpu@12MiB", "2xcpu@6MiB", "3xcpu@3500KiB", "5xcpu@2500KiB"}, "bf16", 20);
+  answer_on({"cpu@12MiB", "2xcpu@6MiB", "3xcpu@3500KiB", "5xcpu@3MiB"}, "bf16", 20);
 }
 
 }  // namespace

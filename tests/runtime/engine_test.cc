@@ -186,7 +186,7 @@ TEST_F(EngineTest, MemoryThatTheHostDoesNotHaveIsAnError) {
             options.model_path + ": out of host memory");
   EXPECT_EQ(engine->generate(request).token_ids, golden.turns[0].token_ids);
 
-  const AllocationLimit limit(10'000);
+  const AllocationLimit limit(3'000);
   EXPECT_EQ(error_of([&] { Engine::create(options); }),
             options.model_path + ": out of host memory");
   EXPECT_EQ(error_of([&] { plan_model(options); }), options.model_path + ": out of host memory");
