@@ -10,12 +10,15 @@ namespace tessera {
 namespace {
 
 constexpr size_t kBeam = 64;
+// A few seconds of search: with many different devices the proof would take minutes.
+constexpr size_t kMaxLabels = 12'000'000;
 
 // Beam first, then exact search below what the beam found.
 SearchResult least_loss(const MixedStages& stages, int64_t cap) {
   const int64_t floor = peak_floor(stages.frame());
   if (floor > cap) return {};
-  SearchLimits limits = {.cap = cap, .floor = floor, .loss_at_most = kNever, .beam = kBeam};
+  SearchLimits limits = {
+      .cap = cap, .floor = floor, .loss_at_most = kNever, .beam = kBeam, .max_labels = kMaxLabels};
   std::optional<Split> good = search_splits(stages, limits).best;
   limits.beam = 0;
   if (good) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "plan/precision_front.h"
 #include "plan/stage_source.h"
 
 namespace tessera {
@@ -21,39 +22,29 @@ class MixedStages : public StageSource {
               int64_t kv_blocks, Goal goal);
 
   const Instance& frame() const override { return *frame_; }
-  void runs(size_t c, OffChain held, int first, std::vector<StageRun>& out) const override;
+  void runs(size_t c, OffChain held, int first, int end_from, int64_t cap,
+            std::vector<StageRun>& out) const override;
   int64_t loss_bound(uint32_t used, int first) const override;
 
   /// The precisions behind a split that was found among these stages.
   Profile profile_of(const Split& split) const;
 
  private:
-  // One precision of one unit on one device class.
-  struct Option {
-    Precision precision = Precision::kBF16;
-    int64_t bytes = 0, loss = 0, sum = 0, peak = 0;
-  };
-  // A choice for the layers of a run so far.
-  struct Label {
-    int64_t bytes = 0, loss = 0, sum = 0, peak = 0;
-    uint32_t parent = 0;  ///< among the labels of one layer less
-    uint16_t option = 0;
-  };
-  using Front = std::vector<Label>;
-
   void fill_options(const PlanProblem& problem, const std::vector<DeviceClass>& classes,
                     int64_t kv_blocks, Goal goal);
   void fill_frame();
+  void fill_rooms();
   void fill_pooled_bound();
-  static Front next_front(const Front& front, const std::vector<Option>& options, int64_t room);
-  int64_t largest_room(size_t c) const;
-  void collect(size_t c, OffChain held, int end, const Front& front,
+  void collect(size_t c, OffChain held, int end, const PrecisionFront& front,
                std::vector<StageRun>& out) const;
   std::array<std::vector<StageRun>, 4> solve(size_t c, int first) const;
   void restore(const Split::Stage& stage, Profile& profile) const;
 
   std::unique_ptr<Instance> frame_;
-  std::vector<std::vector<std::vector<Option>>> options_;         ///< [class][layer]; head last
+  std::vector<std::vector<std::vector<PrecisionOption>>> options_;  ///< [class][layer]; head last
+  std::vector<int64_t> rooms_;               ///< [class] bytes for layers at most
+  mutable std::vector<int64_t> free_rooms_;  ///< [used] sum over free devices; -1: not yet known
+  mutable std::vector<FrontTree> fronts_;    ///< [class]
   std::vector<std::vector<std::pair<int64_t, int64_t>>> pooled_;  ///< [first]: (bytes, loss)
   mutable std::map<std::pair<size_t, int>, std::array<std::vector<StageRun>, 4>> solved_;
 };

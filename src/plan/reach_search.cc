@@ -33,6 +33,7 @@ class ReachSearch {
         classes_(instance.classes.size()),
         layers_(static_cast<size_t>(instance.layers)),
         words_(layers_ / 64 + 1),
+        lasts_(cap < kNever ? classes_ : 1),
         kinds_((instance.has_vision ? 2U : 1U) * (instance.host_embedding ? 1U : 2U)) {
     // Pending sets that occur, packed: vision in bit 0 if there is one, then the embedding.
     for (OffChain pending = 0; pending < 4; ++pending) {
@@ -40,7 +41,7 @@ class ReachSearch {
                           ((pending & kEmbedding) == 0 || !instance.host_embedding);
       if (occurs) pendings_[pending_count_++] = pending;
     }
-    sets_.resize(size_t{instance.used.states()} * classes_ * kinds_ * words_);
+    sets_.resize(size_t{instance.used.states()} * lasts_ * kinds_ * words_);
     for (size_t c = 0; c < classes_; ++c) longest_.push_back(instance.longest_run(c, cap));
   }
 
@@ -80,7 +81,8 @@ class ReachSearch {
   }
 
   Prefixes set_of(uint32_t used, size_t c, OffChain pending) {
-    return Prefixes(sets_).subspan(((used * classes_ + c) * kinds_ + kind_of(pending)) * words_,
+    const size_t last = lasts_ == 1 ? 0 : c;
+    return Prefixes(sets_).subspan(((used * lasts_ + last) * kinds_ + kind_of(pending)) * words_,
                                    words_);
   }
 
@@ -97,8 +99,8 @@ class ReachSearch {
     for (int k = 0; k < pending_count_; ++k) {
       const OffChain pending_before = pendings_[static_cast<size_t>(k)];
       if ((pending & ~pending_before) != 0) continue;
-      for (size_t last = 0; last < classes_; ++last)
-        if (instance_.used.count(before, last) > 0)
+      for (size_t last = 0; last < lasts_; ++last)
+        if (lasts_ == 1 || instance_.used.count(before, last) > 0)
           visit(Entry{.before = before,
                       .last = last,
                       .pending_before = pending_before,
@@ -150,33 +152,38 @@ class ReachSearch {
   std::optional<Split> finished(uint32_t used) {
     for (int k = 0; k < pending_count_; ++k) {
       const OffChain pending = pendings_[static_cast<size_t>(k)];
-      for (size_t c = 0; c < classes_; ++c) {
-        if (instance_.used.count(used, c) == 0 || !has(set_of(used, c, pending), layers_)) continue;
+      for (size_t last = 0; last < lasts_; ++last) {
+        if (lasts_ > 1 && instance_.used.count(used, last) == 0) continue;
+        if (!has(set_of(used, last, pending), layers_)) continue;
         const auto side = instance_.place_beside(used, pending);
-        if (side) return trace(used, c, pending, side->class_of);
+        if (side) return trace(used, last, pending, side->class_of);
       }
     }
     return std::nullopt;
   }
 
-  Split trace(uint32_t used, size_t c, OffChain pending, std::array<int, 2> side_class) {
+  Split trace(uint32_t used, size_t last, OffChain pending, std::array<int, 2> side_class) {
     Split split = {.side_class = side_class};
     for (size_t end = layers_; end > 0;) {
       Entry way;
-      size_t first = end;
-      entries(used, c, pending, [&](const Entry& entry) {
-        for (size_t j = 0; j < end && first == end; ++j)
-          if (reaches(entry, j) && fits(entry, c, j, end)) {
-            way = entry;
-            first = j;
-          }
-      });
-      split.stages.push_back({.device_class = c,
+      size_t first = end, device_class = last;
+      for (size_t c = 0; c < classes_ && first == end; ++c) {
+        if (lasts_ > 1 ? c != last : instance_.used.count(used, c) == 0) continue;
+        device_class = c;
+        entries(used, c, pending, [&](const Entry& entry) {
+          for (size_t j = 0; j < end && first == end; ++j)
+            if (reaches(entry, j) && fits(entry, c, j, end)) {
+              way = entry;
+              first = j;
+            }
+        });
+      }
+      split.stages.push_back({.device_class = device_class,
                               .first = static_cast<int>(first),
                               .end = static_cast<int>(end),
                               .held = way.held});
       used = way.before;
-      c = way.last;
+      last = way.last;
       pending = way.pending_before;
       end = first;
     }
@@ -186,7 +193,10 @@ class ReachSearch {
 
   const Instance& instance_;
   const int64_t cap_;
-  const size_t classes_, layers_, words_, kinds_;
+  const size_t classes_, layers_, words_;
+  const size_t
+      lasts_;  ///< last devices told apart; 1: without a cap no link matters, nor who sends
+  const size_t kinds_;
   std::array<OffChain, 4> pendings_ = {};
   int pending_count_ = 0;
   std::vector<int> longest_;

@@ -1,12 +1,15 @@
 #include "plan/remainder_bound.h"
 
 #include <algorithm>
+#include <cassert>
 #include <numeric>
 
 namespace tessera {
 
 RemainderBound::RemainderBound(const Instance& instance, int64_t cap)
-    : instance_(instance), rows_(size_t{instance.used.states()} * 2) {
+    : instance_(instance),
+      rows_(size_t{instance.used.states()} * 2),
+      free_layers_(instance.used.states(), -1) {
   for (size_t c = 0; c < instance.classes.size(); ++c) {
     const ClassCosts& costs = instance.classes[c];
     longest_.push_back(instance.longest_run(c, cap));
@@ -61,6 +64,7 @@ int64_t RemainderBound::sum(uint32_t used, int remaining, OffChain pending) {
   const int64_t embedding = (pending & kEmbedding) != 0 ? embedding_sum_ : 0;
   std::vector<int64_t>& row = rows_[size_t{used} * 2 + (vision ? 1 : 0)];
   if (row.empty()) fill_row(used, vision, row);
+  assert(remaining >= fewest_left(used));
   const int64_t chain = row[static_cast<size_t>(remaining)];
   return chain >= kNever ? kNever : chain + embedding;
 }
@@ -139,10 +143,31 @@ int64_t RemainderBound::least(const std::vector<Cost>& heads, const std::vector<
   return pair;
 }
 
+int RemainderBound::free_layers(uint32_t used) {
+  int& layers = free_layers_[used];
+  if (layers < 0) {
+    int64_t sum = 0;
+    for (size_t c = 0; c < longest_.size(); ++c)
+      sum += int64_t{instance_.used.free(used, c)} * longest_[c];
+    layers = static_cast<int>(std::min<int64_t>(sum, instance_.layers));
+  }
+  return layers;
+}
+
+// With all devices of `used` as full as can be, this many layers are left; never none.
+int RemainderBound::fewest_left(uint32_t used) const {
+  int64_t placed = 0;
+  for (size_t c = 0; c < longest_.size(); ++c)
+    placed += int64_t{instance_.used.count(used, c)} * longest_[c];
+  return static_cast<int>(std::max<int64_t>(1, instance_.layers - placed));
+}
+
+// Where memory is scarce few numbers of layers can be left: the others are not worked out.
 void RemainderBound::fill_row(uint32_t used, bool vision, std::vector<int64_t>& row) const {
   const Places places = places_of(used);
   row.assign(static_cast<size_t>(instance_.layers) + 1, kNever);
-  for (size_t m = 1; m < row.size() && m < places.prefix.size(); ++m) {
+  for (auto m = static_cast<size_t>(fewest_left(used)); m < row.size() && m < places.prefix.size();
+       ++m) {
     const auto layers = static_cast<int>(m);
     const std::vector<Cost> visions =
         vision ? guest_costs(visions_, places, used, layers) : std::vector<Cost>();

@@ -25,6 +25,9 @@ class RemainderBound {
   /// Sum for everything: no plan is below it.
   int64_t total();
 
+  /// No more layers than this fit on the devices that are not in `used`.
+  int free_layers(uint32_t used);
+
  private:
   // A unit beside the layers, on a device of one class: what it costs there, and by how many layers
   // the device's longest run gets shorter; empty when it does not fit there.
@@ -50,6 +53,7 @@ class RemainderBound {
   std::vector<Cost> guest_costs(const std::vector<Guest>& guests, const Places& places,
                                 uint32_t used, int m) const;
   static int64_t least(const std::vector<Cost>& heads, const std::vector<Cost>* visions);
+  int fewest_left(uint32_t used) const;
   void fill_row(uint32_t used, bool vision, std::vector<int64_t>& row) const;
   void add_links(uint32_t used, std::vector<int64_t>& row) const;
 
@@ -60,6 +64,7 @@ class RemainderBound {
   std::vector<size_t> by_cost_, by_length_;  ///< classes, best first
   int64_t cheapest_link_ = kNever, embedding_sum_ = kNever;
   std::vector<std::vector<int64_t>> rows_;  ///< [used x vision pending], when made
+  std::vector<int> free_layers_;            ///< [used]; -1: not yet known
 };
 
 /// The smallest cap under which the free devices can hold all layers: no plan's largest peak is

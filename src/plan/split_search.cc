@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "plan/remainder_bound.h"
 
@@ -16,6 +17,55 @@ struct Label {
   int64_t run_sum = 0, run_peak = 0;
   uint32_t parent = 0;  ///< in the labels with one stage less
   OffChain held = 0;    ///< by the last device
+};
+
+// Of two labels with one key, the second is of no use.
+bool dominates(const Label& a, const Label& b) {
+  return a.loss < b.loss || (a.loss == b.loss && a.sum <= b.sum && a.peak <= b.peak);
+}
+
+/// A good label for each key of a level, so that most of what it dominates is never kept: a hash
+/// table of indices with open addressing.
+class Champions {
+ public:
+  void clear() {
+    slots_.assign(1 << 16, kEmpty);
+    used_ = 0;
+  }
+
+  /// False when a label of `labels` dominates this one, which would stand at `index`.
+  bool admit(const Label& label, const std::vector<Label>& labels) {
+    if (used_ > slots_.size() / 2) grow(labels);
+    uint32_t& slot = find(label.key, labels);
+    if (slot == kEmpty) {
+      ++used_;
+    } else {
+      if (dominates(labels[slot], label)) return false;
+      if (!dominates(label, labels[slot])) return true;
+    }
+    slot = static_cast<uint32_t>(labels.size());
+    return true;
+  }
+
+ private:
+  static constexpr uint32_t kEmpty = UINT32_MAX;
+
+  uint32_t& find(uint64_t key, const std::vector<Label>& labels) {
+    const size_t mask = slots_.size() - 1;
+    size_t at = key * 0x9E3779B97F4A7C15U >> 32 & mask;  // Knuth's multiplicative hash
+    while (slots_[at] != kEmpty && labels[slots_[at]].key != key) at = (at + 1) & mask;
+    return slots_[at];
+  }
+
+  void grow(const std::vector<Label>& labels) {
+    const std::vector<uint32_t> old = std::exchange(slots_, {});
+    slots_.assign(old.size() * 2, kEmpty);
+    for (const uint32_t index : old)
+      if (index != kEmpty) find(labels[index].key, labels) = index;
+  }
+
+  std::vector<uint32_t> slots_;
+  size_t used_ = 0;
 };
 
 struct Keys {
@@ -43,11 +93,13 @@ class Search {
         best_value_(limits.value_below) {}
 
   SearchResult run() {
+    champions_.clear();
     begin();
     for (; !open_.empty() && complete_ && !done(); ++stages_) {
       keep_undominated();
       levels_.push_back(std::move(open_));
       open_.clear();
+      champions_.clear();
       const std::vector<Label>& level = levels_.back();
       for (size_t i = 0; i < level.size() && complete_ && !done(); ++i)
         if (may_improve(level[i].loss_bound, level[i].bound, stages_ + 1))
@@ -92,10 +144,11 @@ class Search {
   void add_stage(const Label& from, uint32_t parent, size_t c, OffChain pending,
                  int64_t link_peak) {
     const uint32_t used = instance_.used.with(keys_.used(from.key), c);
+    // What is left must fit on the devices that are left.
+    const int end_from = instance_.layers - remainder_.free_layers(used);
     runs_.clear();
-    source_.runs(c, from.held, keys_.placed(from.key), runs_);
+    source_.runs(c, from.held, keys_.placed(from.key), end_from, limits_.cap - link_peak, runs_);
     for (const StageRun& run : runs_) {
-      if (link_peak + run.peak > limits_.cap) continue;
       const Label label = {.key = keys_.pack(used, c, pending, run.end),
                            .loss = from.loss + run.loss,
                            .sum = from.sum + run.sum,
@@ -122,8 +175,8 @@ class Search {
     label.bound = value(label.sum + rest, label.peak);
     label.loss_bound = label.loss + source_.loss_bound(used, placed);
     if (!may_improve(label.loss_bound, label.bound, stages_ + 2)) return;
-    open_.push_back(label);
     if (++labels_ > limits_.max_labels) complete_ = false;
+    if (champions_.admit(label, open_)) open_.push_back(label);
   }
 
   void finish(const Label& label) {
@@ -188,7 +241,8 @@ class Search {
   RemainderBound remainder_;
   std::vector<std::vector<Label>> levels_;  ///< [stages - 1]; parents of the next
   std::vector<Label> open_;
-  int stages_ = 0;  ///< of the labels in levels_
+  Champions champions_;  ///< of open_
+  int stages_ = 0;       ///< of the labels in levels_
   size_t labels_ = 0;
   bool complete_ = true, cut_ = false;
   std::vector<StageRun> runs_;

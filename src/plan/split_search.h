@@ -15,7 +15,7 @@ struct SearchLimits {
   int64_t value_below = kNever;  ///< and a smaller value
   size_t beam = 0;               ///< keep this many labels a number of stages; 0: all, exact
   bool any = false;              ///< the first plan of interest will do
-  size_t max_labels = 30'000'000;  ///< then give up: `complete` is false
+  size_t max_labels = 30'000'000;  ///< looked at; then give up: `complete` is false
 };
 
 struct SearchResult {

@@ -22,9 +22,11 @@ class StageSource {
   /// Links, starts, devices; its layer costs are below or at those of any run.
   virtual const Instance& frame() const = 0;
 
-  /// All runs from `first` on a device of class `c` that also holds `held`, in order of their ends:
-  /// only those of the least loss, and of these only the ones that no other beats in sum and peak.
-  virtual void runs(size_t c, OffChain held, int first, std::vector<StageRun>& out) const = 0;
+  /// All runs from `first` to ends of at least `end_from`, with peaks up to `cap`, on a device of
+  /// class `c` that also holds `held`, in order of their ends: only those of the least loss, and of
+  /// these only the ones that no other beats in sum and peak.
+  virtual void runs(size_t c, OffChain held, int first, int end_from, int64_t cap,
+                    std::vector<StageRun>& out) const = 0;
 
   /// At most the loss of the layers from `first` on, on devices that are not in use.
   virtual int64_t loss_bound(uint32_t used, int first) const = 0;
@@ -36,7 +38,8 @@ class FixedStages : public StageSource {
   explicit FixedStages(const Instance& instance) : instance_(instance) {}
 
   const Instance& frame() const override { return instance_; }
-  void runs(size_t c, OffChain held, int first, std::vector<StageRun>& out) const override;
+  void runs(size_t c, OffChain held, int first, int end_from, int64_t cap,
+            std::vector<StageRun>& out) const override;
   int64_t loss_bound(uint32_t, int) const override { return 0; }
 
  private:
