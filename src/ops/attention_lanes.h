@@ -21,7 +21,7 @@
 namespace tessera {
 namespace {
 
-using Word = uint32_t;
+using Word = uint32_t __attribute__((may_alias));  // words of f32 are those very floats
 
 constexpr int64_t kSlots = 16;  // tokens of a page
 constexpr int64_t kGroupBlocks = kGroupTokens / kSlots;

@@ -31,22 +31,46 @@ AllocationLimit::~AllocationLimit() {
 
 }  // namespace tessera
 
-// The array and nothrow forms call these.
+// All forms, because AddressSanitizer has its own of each that is not here, and tells them apart.
 void* operator new(size_t bytes) {
   return tessera::allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 }
+void* operator new[](size_t bytes) {
+  return tessera::allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return bytes >= tessera::limit ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
+}
+void* operator new[](size_t bytes, const std::nothrow_t& none) noexcept {
+  return operator new(bytes, none);
+}
 void* operator new(size_t bytes, std::align_val_t alignment) {
+  return tessera::allocate(bytes, static_cast<size_t>(alignment));
+}
+void* operator new[](size_t bytes, std::align_val_t alignment) {
   return tessera::allocate(bytes, static_cast<size_t>(alignment));
 }
 void operator delete(void* data) noexcept {
   std::free(data);
 }
+void operator delete[](void* data) noexcept {
+  std::free(data);
+}
 void operator delete(void* data, size_t) noexcept {
+  std::free(data);
+}
+void operator delete[](void* data, size_t) noexcept {
   std::free(data);
 }
 void operator delete(void* data, std::align_val_t) noexcept {
   std::free(data);
 }
+void operator delete[](void* data, std::align_val_t) noexcept {
+  std::free(data);
+}
 void operator delete(void* data, size_t, std::align_val_t) noexcept {
+  std::free(data);
+}
+void operator delete[](void* data, size_t, std::align_val_t) noexcept {
   std::free(data);
 }
