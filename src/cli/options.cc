@@ -131,8 +131,7 @@ void add_sampling(OptionSet& options, Request& request, std::optional<double>& t
       "--conv-mode", "M",
       [&request](const std::string& value) { request.conversation_mode = value; },
       "Prompt template: mm_default (Yi-VL's), plain (no template), chatml, smollm2, qwen2, "
-      "qwen2.5, "
-      "llama3 (default: the model's own)");
+      "qwen2.5, llama3 (default: the model's own)");
 }
 
 void settle_sampling(EngineOptions& engine, Request& request,
