@@ -49,10 +49,10 @@ inline void blend(const RowPass& pass, int64_t start) {
 
 void narrow_tile_avx2(const TilePass& pass) {
   constexpr int kParts = 3;
-  static_assert(kTilePixel == kParts * kLanes);
+  static_assert(kResampleColumn == kParts * kLanes);
   __m256i ground[kParts];  // the ground's colour, again and again
-  uint8_t bytes[kTilePixel];
-  for (int64_t j = 0; j < kTilePixel; ++j) bytes[j] = pass.ground[j % 3];
+  uint8_t bytes[kResampleColumn];
+  for (int64_t j = 0; j < kResampleColumn; ++j) bytes[j] = pass.ground[j % 3];
   for (int p = 0; p < kParts; ++p) ground[p] = load_bytes(bytes + p * kLanes);
 
   for (int64_t i = 0; i < pass.outputs; ++i) {
@@ -62,7 +62,7 @@ void narrow_tile_avx2(const TilePass& pass) {
     for (int p = 0; p < kParts; ++p)
       sums[p] = _mm256_add_epi32(_mm256_set1_epi32(kHalf), _mm256_mullo_epi32(outside, ground[p]));
     accumulate<kParts>(sums, pass.weights + range.offset, range.count, [&](int64_t t) {
-      return pass.tile + (range.first + t - pass.origin) * kTilePixel;
+      return pass.tile + (range.first + t - pass.origin) * kResampleColumn;
     });
     for (int p = 0; p < kParts; ++p) store_bytes(sums[p], bytes + p * kLanes);
     for (int64_t r = 0; r < pass.rows; ++r)

@@ -10,19 +10,19 @@ namespace tessera {
 // integers. Plain pointers only, so that a file compiled for newer instructions shares no inline
 // function with the others.
 
-inline constexpr int64_t kTileRows = 8;               ///< rows that narrow_tile works on at once
-inline constexpr int64_t kTilePixel = kTileRows * 3;  ///< bytes of one column of a tile
+inline constexpr int64_t kResampleRows = 8;  ///< rows that narrow_tile works on at once
+inline constexpr int64_t kResampleColumn = kResampleRows * 3;  ///< bytes of one column of a tile
 
-/// The horizontal pass over up to kTileRows rows.
+/// The horizontal pass over up to kResampleRows rows.
 struct TilePass {
-  const uint8_t* tile;  ///< [columns, kTileRows, 3]: column after column, so that one weight meets
-                        ///< 24 neighbouring bytes
-  int64_t origin;       ///< input sample that is column 0
+  const uint8_t* tile;  ///< [columns, kResampleRows, 3]: column after column, so that one weight
+                        ///< meets 24 neighbouring bytes
+  int64_t origin;             ///< input sample that is column 0
   const Taps::Range* ranges;  ///< [outputs]
   int64_t outputs;
   const int32_t* weights;  ///< of the taps
   const uint8_t* ground;   ///< [3]
-  int64_t rows;            ///< that are written, <= kTileRows
+  int64_t rows;            ///< that are written, <= kResampleRows
   uint8_t* out;            ///< row r starts at out + r * out_stride
   int64_t out_stride;
 };

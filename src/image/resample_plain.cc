@@ -17,12 +17,13 @@ uint8_t round_shift(int32_t sum) {
 void narrow_tile_plain(const TilePass& pass) {
   for (int64_t i = 0; i < pass.outputs; ++i) {
     const Taps::Range& range = pass.ranges[i];
-    std::array<int32_t, kTilePixel> sum;
-    for (size_t j = 0; j < kTilePixel; ++j) sum[j] = kHalf + range.outside * pass.ground[j % 3];
+    std::array<int32_t, kResampleColumn> sum;
+    for (size_t j = 0; j < kResampleColumn; ++j)
+      sum[j] = kHalf + range.outside * pass.ground[j % 3];
     for (int64_t t = 0; t < range.count; ++t) {
-      const uint8_t* in = pass.tile + (range.first + t - pass.origin) * kTilePixel;
+      const uint8_t* in = pass.tile + (range.first + t - pass.origin) * kResampleColumn;
       const int32_t weight = pass.weights[range.offset + t];
-      for (size_t j = 0; j < kTilePixel; ++j) sum[j] += weight * in[j];
+      for (size_t j = 0; j < kResampleColumn; ++j) sum[j] += weight * in[j];
     }
     for (int64_t r = 0; r < pass.rows; ++r)
       for (int64_t c = 0; c < 3; ++c)

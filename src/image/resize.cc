@@ -30,7 +30,7 @@ Span reach(const Taps& taps) {
 /// Copies some columns of an image row into place `r` of a tile.
 void fill_tile_row(const uint8_t* row, Span columns, int64_t r, uint8_t* tile) {
   uint8_t* out = tile + r * 3;
-  for (int64_t x = columns.begin; x < columns.end; ++x, out += kTilePixel) {
+  for (int64_t x = columns.begin; x < columns.end; ++x, out += kResampleColumn) {
     out[0] = row[3 * x];
     out[1] = row[3 * x + 1];
     out[2] = row[3 * x + 2];
@@ -52,10 +52,10 @@ Kernels kernels_for([[maybe_unused]] Isa isa) {
 /// The horizontal pass over the image's rows `span`: an image of the window's width.
 Image narrow(const Canvas& canvas, const Taps& across, Span span, const Kernels& kernels) {
   const Span columns = reach(across);
-  std::vector<uint8_t> tile(static_cast<size_t>(columns.size() * kTilePixel));
+  std::vector<uint8_t> tile(static_cast<size_t>(columns.size() * kResampleColumn));
   Image out = blank_image(across.outputs(), span.size());
-  for (int64_t y = span.begin; y < span.end; y += kTileRows) {
-    const int64_t rows = std::min(kTileRows, span.end - y);
+  for (int64_t y = span.begin; y < span.end; y += kResampleRows) {
+    const int64_t rows = std::min(kResampleRows, span.end - y);
     for (int64_t r = 0; r < rows; ++r)
       fill_tile_row(canvas.image.row(y + r), columns, r, tile.data());
     kernels.narrow_tile({.tile = tile.data(),
