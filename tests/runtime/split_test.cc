@@ -10,9 +10,9 @@
 namespace tessera {
 namespace {
 
-Split random_split(std::mt19937& random, int64_t layers) {
+LayerSplit random_split(std::mt19937& random, int64_t layers) {
   const auto devices = static_cast<size_t>(1 + random() % 8);
-  Split split{.layers = std::vector<int64_t>(devices, 0)};
+  LayerSplit split{.layers = std::vector<int64_t>(devices, 0)};
   // A few devices stay without layers; the first one with layers need not be device 0.
   for (int64_t layer = 0; layer < layers; ++layer) ++split.layers[random() % devices];
   split.vision = static_cast<int>(random() % devices);
@@ -20,7 +20,7 @@ Split random_split(std::mt19937& random, int64_t layers) {
   return split;
 }
 
-std::string describe(const Split& split, int64_t chunk) {
+std::string describe(const LayerSplit& split, int64_t chunk) {
   std::string text = "layers";
   for (const int64_t count : split.layers) text += " " + std::to_string(count);
   return text + ", vision " + std::to_string(split.vision) + ", embedding " +
@@ -42,7 +42,7 @@ TEST_P(SplitTest, NeverChangesAnAnswer) {
 
   std::mt19937 random(7);
   for (int draw = 0; draw < 24; ++draw) {
-    const Split split = random_split(random, static_cast<int64_t>(model.layers.size()));
+    const LayerSplit split = random_split(random, static_cast<int64_t>(model.layers.size()));
     const int64_t chunk = 1 + static_cast<int64_t>(random() % 200);
     SCOPED_TRACE(describe(split, chunk));
     TestEngine other(dir, split, GetParam(), chunk, 1, 1 + static_cast<int>(random() % 3));

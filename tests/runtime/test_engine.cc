@@ -24,7 +24,7 @@ std::optional<TensorIndex> vision_index(const ModelConfig& config) {
 
 }  // namespace
 
-TestEngine::TestEngine(const std::string& dir, const Split& split, Precision precision,
+TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precision precision,
                        int64_t chunk_tokens, int64_t sequences, int threads)
     : model_(describe_model(read_model_config(dir))),
       tokenizer_(Tokenizer::open(dir)),
@@ -84,7 +84,7 @@ Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,
   return answer;
 }
 
-Split whole_on_one(const ModelSpec& model) {
+LayerSplit whole_on_one(const ModelSpec& model) {
   return {.layers = {static_cast<int64_t>(model.layers.size())}};
 }
 

@@ -16,7 +16,7 @@
 namespace tessera {
 
 /// Where a test wants the units: stages as counts of layers, one device each, in order.
-struct Split {
+struct LayerSplit {
   std::vector<int64_t> layers;  ///< 0 leaves a device without layers
   int vision = 0;               ///< index of a device
   int embedding = -1;           ///< -1: the host
@@ -25,7 +25,7 @@ struct Split {
 /// A checkpoint loaded on virtual devices with a split drawn by the test, without the planner.
 class TestEngine {
  public:
-  TestEngine(const std::string& dir, const Split& split, Precision precision = Precision::kF32,
+  TestEngine(const std::string& dir, const LayerSplit& split, Precision precision = Precision::kF32,
              int64_t chunk_tokens = 64, int64_t sequences = 1, int threads = 2);
 
   Answer ask(const Request& request, const CancelFlag* cancel = nullptr,
@@ -53,6 +53,6 @@ class TestEngine {
 };
 
 /// All layers on one device.
-Split whole_on_one(const ModelSpec& model);
+LayerSplit whole_on_one(const ModelSpec& model);
 
 }  // namespace tessera
