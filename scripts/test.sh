@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and passes every test:
-#   format and layers; release build with all tests; the same tests under
+#   format, layers and names; release build with all tests; the same tests under
 #   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
 #   every fuzz target for a short while.
 # scripts/test.sh quick stops after the release tests.
@@ -11,9 +11,10 @@ quick=${1:-}
 
 install "${PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 
-say "Format and layers"
+say "Format, layers and names"
 git ls-files '*.h' '*.cc' | xargs clang-format --dry-run -Werror
 python3 tools/check_layers.py
+python3 tools/check_names.py
 
 say "Release: build and test"
 build release
