@@ -108,6 +108,7 @@ class Kind:
     steps: list[pre_tokenizers.PreTokenizer]
     vocab: int = 480
     first: list[AddedToken] = field(default_factory=list)  # in the vocabulary, from id 0 on
+    words: list[str] = field(default_factory=list)  # at its end, and no merges lead to them
     last: list[AddedToken] = field(default_factory=list)  # behind it
     nfc: bool = False
     bos: str = ""
@@ -125,7 +126,7 @@ KINDS = {
     "qwen2": Kind([split(QWEN2), byte_level(use_regex=False)], nfc=True,
                   last=[special("<|endoftext|>"), *CHATML, AddedToken("<tool_call>", normalized=False), AddedToken("café"), AddedToken("tou")],
                   names={"eos_token": "<|im_end|>"}, chat="qwen2.5"),
-    "llama3": Kind([split(LLAMA3), byte_level(use_regex=False)], ignore_merges=True, bos="<|begin_of_text|>",
+    "llama3": Kind([split(LLAMA3), byte_level(use_regex=False)], ignore_merges=True, bos="<|begin_of_text|>", words=["Ġtokenizer", "HTTP", "1234", "ĠstraÃŁe", "touch"],
                    last=[special(f"<|{name}|>") for name in ("begin_of_text", "end_of_text", "start_header_id", "end_header_id", "eot_id")],
                    names={"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}, chat="llama3"),
     "gpt4": Kind([split(GPT4, "removed", invert=True), byte_level(use_regex=False)], last=[special("<|endoftext|>"), *CHATML], chat="yi"),
@@ -152,6 +153,10 @@ def train(kind: Kind) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(TRAINING, trainers.BpeTrainer(
         vocab_size=kind.vocab, show_progress=False, special_tokens=kind.first, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())))
+    value = json.loads(tokenizer.to_str())
+    for word in kind.words:
+        value["model"]["vocab"].setdefault(word, len(value["model"]["vocab"]))
+    tokenizer = Tokenizer.from_str(json.dumps(value))
     tokenizer.add_tokens(kind.last)
     level = processors.ByteLevel(trim_offsets=False)
     if kind.bos:
