@@ -158,80 +158,106 @@ void load_values(const AttentionTile& tile, int64_t group, int64_t tokens, Word*
   }
 }
 
-/// sums[i][lanes of d] = one chain over tokens of p[i] * values, from what is there: `rows` words
-/// of tokens, and then of `half` one more word its first token only.
+/// Words of a group's tokens: whole ones, and then perhaps of one more its first token only.
+struct TokenWords {
+  int64_t first, last;
+  bool half = false;
+};
+
+/// sums[i][lanes of d] = one chain over tokens of p[i] * values, from what is there. `values` are
+/// the group's pages.
 template <typename Numbers, int kQueries, int kLanes>
-void add_block(int64_t rows, bool half, const Word* p, const Word* values, int64_t padded,
-               float* sums) {
+void add_block(const TokenWords& words, const Word* p, const Word* const* values, int64_t padded,
+               int64_t d, float* sums) {
   using Lanes = typename Numbers::Lanes;
+  constexpr int64_t kRows = kSlots / Numbers::kPerWord;  // words of tokens in a page
   Lanes chains[kQueries][kLanes];
 #pragma GCC unroll 16
   for (int i = 0; i < kQueries; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < kLanes; ++j) chains[i][j] = Lanes::load(sums + i * padded + j * kSlots);
-  for (int64_t t = 0; t < rows; ++t) {
-    typename Numbers::Words value[kLanes];
+    for (int j = 0; j < kLanes; ++j) chains[i][j] = Lanes::load(sums + i * padded + d + j * kSlots);
+  for (int64_t t = words.first; t < words.last;) {
+    const Word* at = values[t / kRows] + t % kRows * padded + d;
+    for (const int64_t end = least(words.last, (t / kRows + 1) * kRows); t < end; ++t) {
+      typename Numbers::Words value[kLanes];
 #pragma GCC unroll 8
-    for (int j = 0; j < kLanes; ++j) value[j] = Numbers::load(values + t * padded + j * kSlots);
+      for (int j = 0; j < kLanes; ++j) value[j] = Numbers::load(at + j * kSlots);
+      at += padded;
 #pragma GCC unroll 16
-    for (int i = 0; i < kQueries; ++i) {
-      const auto weight = Numbers::all(p[i * kGroupTokens + t]);
+      for (int i = 0; i < kQueries; ++i) {
+        const auto weight = Numbers::all(p[i * kGroupTokens + t]);
 #pragma GCC unroll 8
-      for (int j = 0; j < kLanes; ++j) chains[i][j] = Numbers::add(chains[i][j], weight, value[j]);
+        for (int j = 0; j < kLanes; ++j)
+          chains[i][j] = Numbers::add(chains[i][j], weight, value[j]);
+      }
     }
   }
-  if (half)  // the other token is past the context: what lies there may be anything, even NaN
+  if (words.half) {  // the other token is past the context: what lies there may be anything, even
+                     // NaN
+    const Word* at = values[words.last / kRows] + words.last % kRows * padded + d;
 #pragma GCC unroll 16
     for (int i = 0; i < kQueries; ++i)
 #pragma GCC unroll 8
       for (int j = 0; j < kLanes; ++j)
-        chains[i][j] =
-            Numbers::add(chains[i][j], Numbers::all(p[i * kGroupTokens + rows]),
-                         Numbers::first_half(Numbers::load(values + rows * padded + j * kSlots)));
+        chains[i][j] = Numbers::add(chains[i][j], Numbers::all(p[i * kGroupTokens + words.last]),
+                                    Numbers::first_half(Numbers::load(at + j * kSlots)));
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < kQueries; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < kLanes; ++j) chains[i][j].store(sums + i * padded + j * kSlots);
+    for (int j = 0; j < kLanes; ++j) chains[i][j].store(sums + i * padded + d + j * kSlots);
 }
 
-template <typename Numbers, int kQueries>
-void add_dims(int64_t rows, bool half, const Word* p, const Word* values, int64_t padded,
-              float* sums) {
-  constexpr int kWide = Numbers::kValueLanes;
-  int64_t d = 0;
-  for (; d + kWide * kSlots <= padded; d += kWide * kSlots)
-    add_block<Numbers, kQueries, kWide>(rows, half, p, values + d, padded, sums + d);
-  for (; d < padded; d += kSlots)
-    add_block<Numbers, kQueries, 1>(rows, half, p, values + d, padded, sums + d);
+template <typename Numbers, int kQueries, int kLanes = Numbers::kValueLanes>
+void add_lanes(int64_t lanes, const TokenWords& words, const Word* p, const Word* const* values,
+               int64_t padded, int64_t d, float* sums) {
+  if constexpr (kQueries * kLanes <= Numbers::kValueChains)
+    if (lanes == kLanes)
+      return add_block<Numbers, kQueries, kLanes>(words, p, values, padded, d, sums);
+  if constexpr (kLanes > 1)
+    add_lanes<Numbers, kQueries, kLanes - 1>(lanes, words, p, values, padded, d, sums);
+}
+
+/// The width of the next block of a row that has `left` lanes more: few blocks, all about as wide,
+/// as a narrow one's few chains would wait for each other.
+template <typename Numbers>
+int64_t value_lanes(int64_t left) {
+  const int64_t blocks = (left + Numbers::kValueLanes - 1) / Numbers::kValueLanes;
+  return (left + blocks - 1) / blocks;
 }
 
 template <typename Numbers, int kQueries = Numbers::kValueQueries>
-void add_queries(int64_t queries, int64_t rows, const Word* p, const Word* values, int64_t padded,
-                 float* sums) {
-  if (queries == kQueries) return add_dims<Numbers, kQueries>(rows, false, p, values, padded, sums);
-  if constexpr (kQueries > 1)
-    add_queries<Numbers, kQueries - 1>(queries, rows, p, values, padded, sums);
+void add_queries(int64_t queries, const TokenWords& words, const Word* p, const Word* const* values,
+                 int64_t padded, float* sums) {
+  if (queries == kQueries) {
+    for (int64_t d = 0; d < padded;) {
+      const int64_t lanes = value_lanes<Numbers>((padded - d) / kSlots);
+      add_lanes<Numbers, kQueries>(lanes, words, p, values, padded, d, sums);
+      d += lanes * kSlots;
+    }
+  } else if constexpr (kQueries > 1) {
+    add_queries<Numbers, kQueries - 1>(queries, words, p, values, padded, sums);
+  }
 }
 
-/// s -> p for one query, whose first `count` of 64 tokens are in its context; returns the factor
-/// for its sums.
+/// The largest of a query's scores with a group, of which the first `count` are in its context; the
+/// others are set so low that they change nothing.
 template <typename Lanes>
-float soften(int64_t count, float* scores, float* lanes, float* largest) {
+float largest_score(int64_t count, float* scores) {
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = kLowest;
-  const Lanes top = max(max(Lanes::load(scores), Lanes::load(scores + 16)),
-                        max(Lanes::load(scores + 32), Lanes::load(scores + 48)));
-  const float most = top.largest();
-  const float m = *largest < most ? most : *largest;
+  return max(max(Lanes::load(scores), Lanes::load(scores + 16)),
+             max(Lanes::load(scores + 32), Lanes::load(scores + 48)))
+      .largest();
+}
 
+/// s -> p for one query, and p's sums by lane.
+template <typename Lanes>
+void soften(int64_t count, float m, float factor, float* scores, float* lanes) {
   for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp_f32(scores[t] - m);
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = 0;
-  const float factor = exp_f32(*largest - m);
-  *largest = m;
-
   const Lanes sum = add(add(Lanes::load(scores), Lanes::load(scores + 16)),
                         add(Lanes::load(scores + 32), Lanes::load(scores + 48)));
   add(mul(Lanes::load(lanes), Lanes::all(factor)), sum).store(lanes);
-  return factor;
 }
 
 template <typename Lanes>
@@ -240,26 +266,53 @@ void scale_sums(float factor, int64_t padded, float* sums) {
     mul(Lanes::load(sums + d), Lanes::all(factor)).store(sums + d);
 }
 
-/// Adds the values of one page to the sums of queries first .. last - 1.
+/// Scores of a group -> softmax weights, of queries first .. the last. In passes over the queries:
+/// each step waits long for its result, and another query's can go on meanwhile.
 template <typename Numbers>
-void add_values(const AttentionTile& tile, int64_t start, int64_t first, int64_t last,
-                const Word* p, const Word* values, float* all_sums) {
+void soften_group(const AttentionTile& tile, int64_t group, int64_t first,
+                  AttentionScratch& scratch) {
+  using Lanes = typename Numbers::Lanes;
+  const int64_t padded = pad(tile.head_dim);
+  float factors[kTileQueries];
+  for (int64_t i = first; i < tile.queries; ++i) {
+    float& m = scratch.largest[i];
+    const float most = largest_score<Lanes>(least(kGroupTokens, tile.context[i] - group),
+                                            scratch.scores + i * kGroupTokens);
+    factors[i] = 1;
+    if (!(m < most)) continue;  // NaN too
+    factors[i] = exp_f32(m - most);
+    m = most;
+    scale_sums<Lanes>(factors[i], padded, scratch.sums + i * padded);
+  }
+  for (int64_t i = first; i < tile.queries; ++i) {
+    float* scores = scratch.scores + i * kGroupTokens;
+    soften<Lanes>(least(kGroupTokens, tile.context[i] - group), scratch.largest[i], factors[i],
+                  scores, scratch.lanes + i * kSlots);
+    as_words<Numbers>(scores, kGroupTokens, scratch.p + i * kGroupTokens);
+  }
+}
+
+/// Adds the values of a group to the sums of queries first .. last - 1.
+template <typename Numbers>
+void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t last,
+                const Word* p, const Word* const* values, float* all_sums) {
   constexpr int64_t kPer = Numbers::kPerWord;
   const int64_t padded = pad(tile.head_dim);
-  for (int64_t i = first; i < last; i += Numbers::kValueQueries) {
-    const int64_t queries = least(Numbers::kValueQueries, last - i);
+  const int64_t together =
+      least(Numbers::kValueQueries, Numbers::kValueChains / value_lanes<Numbers>(padded / kSlots));
+  for (int64_t i = first; i < last; i += together) {
+    const int64_t queries = least(together, last - i);
     float* sums = all_sums + i * padded;
     const Word* weights = p + i * kGroupTokens;
     // Contexts never fall, so the first query's tokens are in those of all; the rest one by one: a
     // token past a query's context takes no part, not even with weight 0.
-    const int64_t own = least(kSlots, tile.context[i] - start);
-    const int64_t common = own > 0 ? own / kPer : 0;
-    add_queries<Numbers>(queries, common, weights, values, padded, sums);
+    const int64_t common = least(kGroupTokens, tile.context[i] - group) / kPer;
+    add_queries<Numbers>(queries, {0, common}, weights, values, padded, sums);
     for (int64_t j = 0; j < queries; ++j) {
-      const int64_t rest = least(kSlots, tile.context[i + j] - start) - common * kPer;
-      if (rest > 0)
-        add_dims<Numbers, 1>(rest / kPer, rest % kPer != 0, weights + j * kGroupTokens + common,
-                             values + common * padded, padded, sums + j * padded);
+      const int64_t own = least(kGroupTokens, tile.context[i + j] - group);
+      if (own > common * kPer)
+        add_queries<Numbers>(1, {common, own / kPer, own % kPer != 0}, weights + j * kGroupTokens,
+                             values, padded, sums + j * padded);
     }
   }
 }
@@ -293,21 +346,12 @@ void attend(const AttentionTile& tile) {
     while (tile.context[first] <= group) ++first;
     const int64_t tokens = least(kGroupTokens, context - group);
     score_group<Numbers>(tile, q, group, tokens, first, queries, scratch.scores);
-    for (int64_t i = first; i < queries; ++i) {
-      const int64_t count = least(kGroupTokens, tile.context[i] - group);
-      float* scores = scratch.scores + i * kGroupTokens;
-      const float factor =
-          soften<Lanes>(count, scores, scratch.lanes + i * kSlots, scratch.largest + i);
-      if (factor != 1.0F) scale_sums<Lanes>(factor, padded, scratch.sums + i * padded);
-      as_words<Numbers>(scores, kGroupTokens, scratch.p + i * kGroupTokens);
-    }
+    soften_group<Numbers>(tile, group, first, scratch);
     const Word* const weights =
         Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(scratch.scores) : scratch.p;
     const Word* values[kGroupBlocks];
     load_values<Numbers>(tile, group, tokens, scratch.values, values);
-    for (int64_t b = 0; b * kSlots < tokens; ++b)
-      add_values<Numbers>(tile, group + b * kSlots, first, queries,
-                          weights + b * kSlots / Numbers::kPerWord, values[b], scratch.sums);
+    add_values<Numbers>(tile, group, first, queries, weights, values, scratch.sums);
   }
   write_out<Lanes>(tile, scratch);
 }

@@ -48,7 +48,8 @@ struct WordsAvx2 {
   using Lanes = LanesAvx2;
   static constexpr bool kRoundsPairs = false;
   static constexpr int kScoreQueries = 5, kScoreBlocks = 1;  ///< queries times 16 tokens
-  static constexpr int kValueQueries = 2, kValueLanes = 2;   ///< queries times 32 dimensions
+  static constexpr int kValueQueries = 2, kValueLanes = 2;   ///< at most, and
+  static constexpr int kValueChains = 4;                     ///< so many together
 
   static Words load(const uint32_t* from) {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)),

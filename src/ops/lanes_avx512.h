@@ -36,7 +36,8 @@ struct WordsAvx512 {
   using Words = __m512i;
   static constexpr bool kRoundsPairs = false;
   static constexpr int kScoreQueries = 8, kScoreBlocks = 2;  ///< queries times 32 tokens
-  static constexpr int kValueQueries = 4, kValueLanes = 4;   ///< queries times 64 dimensions
+  static constexpr int kValueQueries = 6, kValueLanes = 6;   ///< at most, and
+  static constexpr int kValueChains = 24;                    ///< so many together
 
   static __m512i load(const uint32_t* from) { return _mm512_loadu_si512(from); }
   static __m512i all(uint32_t word) { return _mm512_set1_epi32(static_cast<int>(word)); }
