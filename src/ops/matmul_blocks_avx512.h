@@ -13,14 +13,17 @@
 namespace tessera {
 namespace {
 
-// Up to so many rows, one block takes all of a tile's rows and reads the weights as fast as memory
-// gives them: it fetches ahead. A panel lies in one piece, so this is what it reads next.
-constexpr int64_t kFewRows = 8;
-constexpr int64_t kAheadBytes = 4096;
+// Blocks ask for what they will read next, so that it is in the L2 cache by then: weights so far
+// ahead, together, and the rows of x that the next block takes. (The L1 cache's own prefetches are
+// too few at a time to cover the latency of memory.)
+constexpr int64_t kAheadBytes = 8192;
 
-template <bool kFew>
-inline void fetch(const void* at) {
-  if constexpr (kFew) _mm_prefetch(static_cast<const char*>(at) + kAheadBytes, _MM_HINT_T0);
+template <int kPanels>
+inline void fetch_ahead(const void* weights) {
+  _mm_prefetch(static_cast<const char*>(weights) + kAheadBytes / kPanels, _MM_HINT_T1);
+}
+inline void fetch_next(const ChunkBlock& b, int64_t bytes) {
+  _mm_prefetch(static_cast<const char*>(b.next_x) + bytes, _MM_HINT_T1);
 }
 
 inline __m512 all_of(const float* x) {
@@ -60,7 +63,7 @@ void store(const ChunkBlock& b, const Sums<kRows, kPanels>& sums) {
 }
 
 /// f32 and bf16. Numbers::add(sum, x, w) adds the products of one word's numbers.
-template <typename Numbers, bool kFew>
+template <typename Numbers>
 struct Floats {
   // Up to 24 sums; what is left of 32 registers holds weights.
   static constexpr int wide(int rows) { return rows <= 6 ? 4 : 2; }
@@ -78,8 +81,9 @@ struct Floats {
       for (int p = 0; p < kPanels; ++p) {
         const uint32_t* at = static_cast<const uint32_t*>(b.w[p]) + i * kPanel;
         w[p] = _mm512_load_si512(at);
-        fetch<kFew>(at);
+        fetch_ahead<kPanels>(at);
       }
+      fetch_next(b, i * kRows * 4);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
         const __m512i from = word(x + r * stride + i);
@@ -106,18 +110,18 @@ struct PairsByHalves {
 };
 
 /// Codes of eight inputs as bytes: w[0] of the first four of 16 rows, w[1] of the others.
-template <int kBits, bool kFew>
+template <int kBits, int kPanels>
 struct Codes {
   static void load(const unsigned char* group, int64_t inputs, int64_t i, __m512i (&w)[2]) {
     if constexpr (kBits == 8) {
       w[0] = _mm512_load_si512(group + i * kPanel);
       w[1] = _mm512_load_si512(group + i * kPanel + 64);
-      fetch<kFew>(group + i * kPanel);
-      fetch<kFew>(group + i * kPanel + 64);
+      fetch_ahead<kPanels>(group + i * kPanel);
+      fetch_ahead<kPanels>(group + i * kPanel + 64);
     } else {
       const unsigned char* at = group + i * kPanel / 2;
       const __m512i low = _mm512_set1_epi8(15), both = _mm512_load_si512(at);
-      fetch<kFew>(at);
+      fetch_ahead<kPanels>(at);
       w[0] = _mm512_and_si512(both, low);
       w[1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
       const unsigned char* plane = group + inputs * kPanel / 2 + i * 2;
@@ -135,7 +139,7 @@ struct Codes {
 };
 
 /// Integers. Dot::add(sum, w, x): sum + the products of four unsigned and four signed bytes, exact.
-template <typename Dot, int kBits, bool kFew>
+template <typename Dot, int kBits>
 struct Integers {
   // Two sums each: a group's whole one, and that of the groups before it.
   static constexpr int wide(int rows) { return rows <= 3 ? 4 : rows <= 6 ? 2 : 1; }
@@ -178,10 +182,11 @@ struct Integers {
   template <int kRows, int kPanels>
   static void add_eight(const ChunkBlock& b, const int8_t* x, int64_t first, int64_t inputs,
                         int64_t i, __m512i (&whole)[kRows][kPanels]) {
+    fetch_next(b, (first + i) * kRows);
     __m512i w[kPanels][2];
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p)
-      Codes<kBits, kFew>::load(
+      Codes<kBits, kPanels>::load(
           static_cast<const unsigned char*>(b.w[p]) + first * kPanel * kBits / 8, inputs, i, w[p]);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half)
@@ -206,31 +211,30 @@ constexpr BlockTable kTable = make_table<Kind>(std::make_index_sequence<kRows>()
 
 template <typename Numbers>
 void compute_floats_avx512(const MatmulOperands& op, const MatmulTile& tile) {
-  const bool few = tile.rows <= kFewRows;
-  compute_floats(op, tile,
-                 few ? kTable<Floats<Numbers, true>, kFewRows> : kTable<Floats<Numbers, false>, 6>);
+  compute_floats(op, tile, kTable<Floats<Numbers>, 8>);
 }
 
 inline void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
   for (int64_t i = 0; i < inputs; i += 8) {
     __m512i codes[2];
-    bits == 6   ? Codes<6, false>::load(from, inputs, i, codes)
-    : bits == 5 ? Codes<5, false>::load(from, inputs, i, codes)
-                : Codes<4, false>::load(from, inputs, i, codes);
+    bits == 6   ? Codes<6, 4>::load(from, inputs, i, codes)
+    : bits == 5 ? Codes<5, 4>::load(from, inputs, i, codes)
+                : Codes<4, 4>::load(from, inputs, i, codes);
     _mm512_store_si512(to + i * kPanel, codes[0]);
     _mm512_store_si512(to + i * kPanel + 64, codes[1]);
   }
 }
 
 // Few rows take the codes apart in registers; many share what was taken apart once.
+constexpr int64_t kFewRows = 32;
+
 template <typename Dot>
 void compute_codes_avx512(const MatmulOperands& op, const MatmulTile& tile) {
-  const auto& many = kTable<Integers<Dot, 8, false>, 6>;
-  if (tile.rows > kFewRows) return compute_codes(op, tile, many, op.bits == 8 ? nullptr : spread);
-  const BlockTable& few = op.bits == 8   ? kTable<Integers<Dot, 8, true>, kFewRows>
-                          : op.bits == 6 ? kTable<Integers<Dot, 6, true>, kFewRows>
-                          : op.bits == 5 ? kTable<Integers<Dot, 5, true>, kFewRows>
-                                         : kTable<Integers<Dot, 4, true>, kFewRows>;
+  if (op.bits == 8 || tile.rows > kFewRows)
+    return compute_codes(op, tile, kTable<Integers<Dot, 8>, 6>, op.bits == 8 ? nullptr : spread);
+  const BlockTable& few = op.bits == 6   ? kTable<Integers<Dot, 6>, 6>
+                          : op.bits == 5 ? kTable<Integers<Dot, 5>, 6>
+                                         : kTable<Integers<Dot, 4>, 6>;
   compute_codes(op, tile, few, nullptr);
 }
 

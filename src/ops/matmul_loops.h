@@ -22,6 +22,7 @@ constexpr int64_t kMaxChunk = 512;                    // of integers
 /// One chunk of some rows and some panels.
 struct ChunkBlock {
   const void* x;               ///< first row's values of the chunk
+  const void* next_x;          ///< those of the next block's first row
   int64_t x_stride;            ///< values from a row to the next
   const void* w[kTilePanels];  ///< of each panel: numbers, or codes
   int64_t inputs;              ///< padded
@@ -70,7 +71,10 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
   for (int64_t row = 0; row < tile.rows;) {
     const int64_t rows = least(tile.rows - row, table.rows);
     const int64_t first_row = tile.first_row + row;
-    chunk.x = x + (first_input / op.chunk * op.rows + first_row) * op.chunk * value_bytes;
+    const int64_t before = first_input / op.chunk * op.rows + tile.first_row;  // rows, of any chunk
+    const int64_t next = row + rows < tile.rows ? row + rows : op.rows;
+    chunk.x = x + (before + row) * op.chunk * value_bytes;
+    chunk.next_x = x + (before + next) * op.chunk * value_bytes;
     if (op.prepared.scales != nullptr) {
       const int64_t line = first_input / op.group * op.rows + first_row;
       chunk.x_scales = op.prepared.scales + line;
