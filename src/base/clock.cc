@@ -1,10 +1,17 @@
 #include "base/clock.h"
 
+#include <ctime>
 #include <thread>
 
 #include "base/spin_wait.h"
 
 namespace tessera {
+
+double process_cpu_s() {
+  timespec used = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
+}
 
 void sleep_until_s(double when_s) {
   // The kernel may wake a sleeper 50 us late (the default timer slack); a thread that cares asks

@@ -7,21 +7,25 @@
 
 namespace tessera {
 
-/// What the matmul kernels reach on one device; 0 on a simulated one.
-struct MatmulRates {
-  /// Many rows (prefill), by the weights' precision; fp8 as bf16.
-  std::array<double, kPrecisionCount> flops_per_s = {};
-  double read_bytes_per_s = 0;  ///< one row (decode): the weights' bytes over the time
+/// What the kernels reach on one device; all 0 on a simulated one.
+struct KernelRates {
+  std::array<double, kPrecisionCount> flops_per_s = {};  ///< matmuls of many rows, by the weights'
+  std::array<double, kPrecisionCount> read_bytes_per_s = {};  ///< weights, in a matmul of one row
+  double attention_flops_per_s = 0;                           ///< many rows
+  double kv_bytes_per_s = 0;  ///< keys and values, in attention of one row
+  double values_per_s = 0;    ///< f32 read or written by norms and activations
+  double op_s = 0;            ///< an op that has next to nothing to do
+  bool undisturbed = true;    ///< the device's threads had their cores nearly all the time
 
   double flops(Precision precision) const { return flops_per_s[static_cast<size_t>(precision)]; }
+  double read(Precision precision) const {
+    return read_bytes_per_s[static_cast<size_t>(precision)];
+  }
 };
 
-/// Times matmuls of a transformer's shapes on the device, all its threads, at its `speed`; takes
-/// about 0.3 s on a full-speed device. Books 101 MiB of its memory meanwhile: measure before
-/// loading, or on a device opened for it.
-MatmulRates measure_matmul_rates(Device& device);
-
-/// The same for one row with weights of `precision`: bytes of weights a second.
-double measure_decode_rate(Device& device, Precision precision);
+/// Times the ops of a transformer on the device, with all its threads, at its `speed`; takes about
+/// half a second on a full-speed device. fp8 counts as bf16. Books 101 MiB of the device's memory
+/// meanwhile: measure before loading, or on a device opened for it.
+KernelRates measure_kernel_rates(Device& device);
 
 }  // namespace tessera

@@ -37,14 +37,20 @@ Pass prefill_pass(const Workload& workload) {
 int64_t unit_ns(const PlanUnit& unit, Precision precision, const PlanDevice& device,
                 const Pass& pass) {
   const UnitCost& cost = unit.costs.at(precision);
+  const auto index = static_cast<size_t>(precision);
+  const double tokens = pass.sequences * pass.new_tokens;
   const double kv = pass.sequences * (pass.past_tokens + pass.new_tokens) *
                     static_cast<double>(unit.kv_bytes_per_token);
-  const double bytes = static_cast<double>(cost.read_bytes) + kv;
   const double pairs = pass.sequences * pass.new_tokens * (pass.past_tokens + pass.new_tokens / 2);
-  const double flops = cost.flops_per_token * pass.sequences * pass.new_tokens +
-                       unit.attention_flops_per_pair * pairs;
-  const double rate = device.flops_per_s[static_cast<size_t>(precision)];
-  return to_ns(std::max(bytes / device.read_bytes_per_s, flops / rate) + device.overhead_s);
+  const double matmuls =
+      std::max(static_cast<double>(cost.read_bytes) / device.read_bytes_per_s[index],
+               cost.flops_per_token * tokens / device.flops_per_s[index]);
+  const double attention =
+      std::max(kv / device.kv_bytes_per_s,
+               unit.attention_flops_per_pair * pairs / device.attention_flops_per_s);
+  const double others = unit.values_per_token * tokens / device.values_per_s +
+                        static_cast<double>(unit.ops) * device.op_s;
+  return to_ns(matmuls + attention + others);
 }
 
 int64_t vision_ns(const PlanProblem& problem, const PlanDevice& device) {

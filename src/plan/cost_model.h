@@ -7,8 +7,9 @@
 /// How long things take, in whole nanoseconds: integers add to the same sum in any order, so that
 /// the search, its certificate and the checker agree to the last digit.
 ///
-/// A unit is a roofline (Williams 2009) with an overhead: the larger of reading weights and KV at
-/// the device's bandwidth and multiplying at its rate.
+/// A unit is two rooflines (Williams 2009), one after the other, and what no roofline has: matmuls,
+/// the larger of reading the weights and multiplying; attention, the larger of reading keys and
+/// values and multiplying; norms and activations by their values; and a time for every op.
 
 namespace tessera {
 

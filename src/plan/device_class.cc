@@ -16,7 +16,9 @@ bool same(const PlanLink& a, const PlanLink& b) {
 bool same_numbers(const PlanDevice& a, const PlanDevice& b) {
   return a.budget_bytes == b.budget_bytes && a.fixed_bytes == b.fixed_bytes &&
          a.granule_bytes == b.granule_bytes && a.read_bytes_per_s == b.read_bytes_per_s &&
-         a.flops_per_s == b.flops_per_s && a.overhead_s == b.overhead_s;
+         a.flops_per_s == b.flops_per_s && a.kv_bytes_per_s == b.kv_bytes_per_s &&
+         a.attention_flops_per_s == b.attention_flops_per_s && a.values_per_s == b.values_per_s &&
+         a.op_s == b.op_s;
 }
 
 bool interchangeable(const PlanProblem& problem, size_t a, size_t b) {

@@ -37,12 +37,13 @@ constexpr std::array<Hardware, 19> kHardware = {{
 
 constexpr std::string_view kGeneric = "rtx3090";
 
-// Shares of the data sheet that good kernels reach: streaming reads, and matmuls of many rows.
-constexpr double kReadShare = 0.88, kMatmulShare = 0.7;
+// Shares of the data sheet that good kernels reach: streaming reads, matmuls and attention of many
+// rows.
+constexpr double kReadShare = 0.88, kMatmulShare = 0.7, kAttentionShare = 0.5;
 // A CUDA context (250 to 500 MiB with the modules a model needs) and library workspaces.
 constexpr uint64_t kFixedBytes = 500 * kMiB;
 constexpr uint64_t kGranuleBytes = 2 * kMiB;  // of CUDA's physical memory
-constexpr double kLayerOverhead_s = 50e-6;    // a dozen launches
+constexpr double kLaunch_s = 4e-6;            // of a kernel
 constexpr PlanLink kPcie4 = {.bytes_per_s = 12e9, .latency_s = 20e-6};
 
 const Hardware& find_hardware(const DeviceSpec& spec) {
@@ -70,9 +71,12 @@ PlanDevice imagined_device(const DeviceSpec& spec, int number) {
                     .budget_bytes = spec.memory_bytes.value_or(size.value_or(card.memory_bytes)),
                     .fixed_bytes = kFixedBytes,
                     .granule_bytes = kGranuleBytes,
-                    .read_bytes_per_s = kReadShare * card.read_bytes_per_s,
-                    .overhead_s = kLayerOverhead_s,
+                    .kv_bytes_per_s = kReadShare * card.read_bytes_per_s,
+                    .attention_flops_per_s = kAttentionShare * card.bf16_flops_per_s,
+                    .values_per_s = kReadShare * card.read_bytes_per_s / sizeof(float),
+                    .op_s = kLaunch_s,
                     .measured = false};
+  device.read_bytes_per_s.fill(kReadShare * card.read_bytes_per_s);
   // Weights below bf16 are widened on the way into the bf16 units; f32 runs at half of bf16.
   device.flops_per_s.fill(kMatmulShare * card.bf16_flops_per_s);
   device.flops_per_s[static_cast<size_t>(Precision::kF32)] /= 2;

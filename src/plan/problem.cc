@@ -40,6 +40,8 @@ void check_unit(const PlanUnit& unit, const std::string& what) {
   }
   check_not_negative(static_cast<double>(unit.kv_bytes_per_token), 0x1p26, what + ": KV bytes");
   check_not_negative(unit.attention_flops_per_pair, 1e12, what + ": attention FLOP");
+  check_not_negative(unit.values_per_token, 1e12, what + ": values");
+  check_not_negative(static_cast<double>(unit.ops), 1e6, what + ": ops");
 }
 
 void check_link(const PlanLink& link, const std::string& what) {
@@ -52,9 +54,12 @@ void check_device(const PlanDevice& device, const std::string& what) {
   check_not_negative(static_cast<double>(device.fixed_bytes), kMaxBytes, what + ": fixed bytes");
   require(device.granule_bytes >= 1 && device.granule_bytes <= (uint64_t{1} << 30),
           what + ": granule", "1 byte to 1 GiB", fmt::format("{}", device.granule_bytes));
-  check_positive(device.read_bytes_per_s, what + ": read bytes/s");
+  for (const double rate : device.read_bytes_per_s) check_positive(rate, what + ": read bytes/s");
   for (const double rate : device.flops_per_s) check_positive(rate, what + ": FLOP/s");
-  check_not_negative(device.overhead_s, 1e2, what + ": overhead");
+  check_positive(device.kv_bytes_per_s, what + ": KV bytes/s");
+  check_positive(device.attention_flops_per_s, what + ": attention FLOP/s");
+  check_positive(device.values_per_s, what + ": values/s");
+  check_not_negative(device.op_s, 1e2, what + ": time of an op");
 }
 
 // The search leaves the embedding on the host where it may: that is best only if holding more never

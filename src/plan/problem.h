@@ -30,6 +30,8 @@ struct PlanUnit {
   std::map<Precision, UnitCost> costs;  ///< what the unit can be stored as
   uint64_t kv_bytes_per_token = 0;      ///< decoder layers only
   double attention_flops_per_pair = 0;  ///< for each pair of a query token and a key token
+  double values_per_token = 0;          ///< f32 that norms and activations read or write
+  int64_t ops = 0;                      ///< queued in a step
 };
 
 struct PlanDevice {
@@ -37,10 +39,13 @@ struct PlanDevice {
   uint64_t budget_bytes = 0;   ///< all that may be used
   uint64_t fixed_bytes = 0;    ///< taken once the device is used: context, workspaces
   uint64_t granule_bytes = 1;  ///< each allocation is rounded up to a multiple
-  double read_bytes_per_s = 0;
-  std::array<double, kPrecisionCount> flops_per_s = {};  ///< of matmuls with such weights
-  double overhead_s = 0;                                 ///< a layer's, whatever its size
-  bool measured = false;  ///< rates measured here, or from data sheets
+  std::array<double, kPrecisionCount> read_bytes_per_s = {};  ///< of weights stored so
+  std::array<double, kPrecisionCount> flops_per_s = {};       ///< of matmuls with such weights
+  double kv_bytes_per_s = 0;         ///< keys and values, when few tokens attend
+  double attention_flops_per_s = 0;  ///< when many do
+  double values_per_s = 0;           ///< f32 that norms and activations read or write
+  double op_s = 0;                   ///< of each op, whatever its size
+  bool measured = false;             ///< rates measured here, or from data sheets
 };
 
 /// One direction between two devices, or between a device and the host.

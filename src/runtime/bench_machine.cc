@@ -37,14 +37,14 @@ MachineBench bench_machine() {
   WorkerPool pool(bench.threads);
   const auto device = open_virtual_device(
       {.name = "bench", .budget_bytes = kBudgetBytes, .threads = bench.threads});
-  const MatmulRates rates = measure_matmul_rates(*device);
+  const KernelRates rates = measure_kernel_rates(*device);
   bench.read_bytes_per_s = measure_read_bandwidth(pool);
   for (const Precision precision : kPrecisions) {
     if (precision == Precision::kFp8) continue;
     bench.kernels.push_back({.precision = precision,
                              .peak_flops_per_s = measure_peak(pool, precision),
                              .prefill_flops_per_s = rates.flops(precision),
-                             .decode_bytes_per_s = measure_decode_rate(*device, precision)});
+                             .decode_bytes_per_s = rates.read(precision)});
   }
   return bench;
 }

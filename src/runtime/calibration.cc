@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -17,9 +19,17 @@
 namespace tessera {
 namespace {
 
-constexpr int kKernels = 1;  // raise it when a kernel becomes faster or slower
+constexpr int kKernels = 2;  // raise it when a kernel becomes faster or slower
 constexpr uint64_t kMaxFileBytes = kMiB;
 constexpr double kMostRate = 1e18;
+// What a busy machine reached is taken for as long: it may be idle by then.
+constexpr int64_t kDisturbedFor_s = 600;
+
+int64_t unix_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 // What the rates in a file were measured with.
 std::string machine() {
@@ -47,16 +57,25 @@ Json read_calibration(const std::string& file) {
   return empty;
 }
 
-std::optional<MatmulRates> find_rates(const Json& calibration, const std::string& file,
+std::optional<KernelRates> find_rates(const Json& calibration, const std::string& file,
                                       const std::string& name) {
   try {
     const JsonReader rates = JsonReader(calibration, file).object("rates").object(name);
-    MatmulRates out;
-    const std::vector<double> flops = rates.numbers("flops_per_s", kPrecisionCount);
-    std::copy(flops.begin(), flops.end(), out.flops_per_s.begin());
-    out.read_bytes_per_s = rates.number("read_bytes_per_s", 1, kMostRate);
-    for (const double rate : flops)
-      if (!(rate >= 1 && rate <= kMostRate)) return std::nullopt;
+    KernelRates out;
+    const auto fill = [&](std::array<double, kPrecisionCount>& to, const char* key) {
+      const std::vector<double> found = rates.numbers(key, kPrecisionCount);
+      std::ranges::copy(found, to.begin());
+      return std::ranges::all_of(found, [](double r) { return r >= 1 && r <= kMostRate; });
+    };
+    if (!fill(out.flops_per_s, "flops_per_s") || !fill(out.read_bytes_per_s, "read_bytes_per_s"))
+      return std::nullopt;
+    out.attention_flops_per_s = rates.number("attention_flops_per_s", 1, kMostRate);
+    out.kv_bytes_per_s = rates.number("kv_bytes_per_s", 1, kMostRate);
+    out.values_per_s = rates.number("values_per_s", 1, kMostRate);
+    out.op_s = rates.number("op_s", 0, 1);
+    out.undisturbed = rates.boolean("undisturbed");
+    const int64_t age_s = unix_s() - rates.integer("measured_at", 0, INT64_MAX);
+    if (!out.undisturbed && (age_s < 0 || age_s > kDisturbedFor_s)) return std::nullopt;
     return out;
   } catch (const Error&) {
     return std::nullopt;
@@ -64,10 +83,16 @@ std::optional<MatmulRates> find_rates(const Json& calibration, const std::string
 }
 
 void write_rates(const std::string& file, Json calibration, const std::string& name,
-                 const MatmulRates& rates) {
+                 const KernelRates& rates) {
   if (file.empty()) return;
   calibration["rates"][name] = {{"flops_per_s", rates.flops_per_s},
-                                {"read_bytes_per_s", rates.read_bytes_per_s}};
+                                {"read_bytes_per_s", rates.read_bytes_per_s},
+                                {"attention_flops_per_s", rates.attention_flops_per_s},
+                                {"kv_bytes_per_s", rates.kv_bytes_per_s},
+                                {"values_per_s", rates.values_per_s},
+                                {"op_s", rates.op_s},
+                                {"undisturbed", rates.undisturbed},
+                                {"measured_at", unix_s()}};
   try {
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
@@ -88,14 +113,14 @@ std::string calibration_file() {
   return home.empty() ? "" : home + "/.cache/tessera/rates.json";
 }
 
-MatmulRates calibrated_rates(int threads, double speed) {
+KernelRates calibrated_rates(int threads, double speed) {
   const std::string file = calibration_file();
   const auto known = find_rates(read_calibration(file), file, entry_name(threads, speed));
   return known ? *known : recalibrated_rates(threads, speed);
 }
 
-MatmulRates recalibrated_rates(int threads, double speed) {
-  const MatmulRates rates = measure_rates(threads, speed);
+KernelRates recalibrated_rates(int threads, double speed) {
+  const KernelRates rates = measure_rates(threads, speed);
   const std::string file = calibration_file();
   write_rates(file, read_calibration(file), entry_name(threads, speed), rates);
   return rates;

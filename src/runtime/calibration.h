@@ -10,10 +10,10 @@ namespace tessera {
 /// (calibration_file()), else measured now, which takes a few tenths of a second, and written there
 /// for the next. Rates of another processor, of other instructions or of other kernels are not
 /// taken. A file that cannot be read or written costs only the time to measure.
-MatmulRates calibrated_rates(int threads, double speed);
+KernelRates calibrated_rates(int threads, double speed);
 
 /// The same, measured now whatever is known.
-MatmulRates recalibrated_rates(int threads, double speed);
+KernelRates recalibrated_rates(int threads, double speed);
 
 /// tessera/rates.json in the user's cache folder ($XDG_CACHE_HOME, or .cache in $HOME); empty when
 /// neither is set.

@@ -86,28 +86,33 @@ DeviceSet open_devices(const std::vector<DeviceSpec>& specs) {
   return set;
 }
 
-MatmulRates measure_rates(int threads, double speed) {
+KernelRates measure_rates(int threads, double speed) {
   const std::unique_ptr<Device> device = open_virtual_device({.name = "measure",
                                                               .kind = DeviceKind::kVirtual,
                                                               .budget_bytes = kMeasureBudget,
                                                               .threads = threads,
                                                               .speed = speed});
-  return measure_matmul_rates(*device);
+  return measure_kernel_rates(*device);
 }
 
 std::vector<PlanDevice> describe_devices(const DeviceSet& set) {
-  std::map<std::pair<int, double>, MatmulRates> measured;  // by threads and speed
+  std::map<std::pair<int, double>, KernelRates> measured;  // by threads and speed
   std::vector<PlanDevice> described;
   for (const auto& device : set.devices) {
     const DeviceInfo& info = device->info();
     const auto [it, unknown] = measured.try_emplace({info.threads, info.speed});
     if (unknown) it->second = calibrated_rates(info.threads, info.speed);
-    const MatmulRates& rates = it->second;
-    PlanDevice& out = described.emplace_back(PlanDevice{.name = info.name,
-                                                        .budget_bytes = info.budget_bytes,
-                                                        .granule_bytes = info.granule_bytes,
-                                                        .read_bytes_per_s = rates.read_bytes_per_s,
-                                                        .measured = true});
+    const KernelRates& rates = it->second;
+    PlanDevice& out =
+        described.emplace_back(PlanDevice{.name = info.name,
+                                          .budget_bytes = info.budget_bytes,
+                                          .granule_bytes = info.granule_bytes,
+                                          .kv_bytes_per_s = rates.kv_bytes_per_s,
+                                          .attention_flops_per_s = rates.attention_flops_per_s,
+                                          .values_per_s = rates.values_per_s,
+                                          .op_s = rates.op_s,
+                                          .measured = true});
+    out.read_bytes_per_s = rates.read_bytes_per_s;
     out.flops_per_s = rates.flops_per_s;
   }
   return described;
@@ -117,7 +122,7 @@ PlanLinks describe_links(const DeviceSet& set, const std::vector<PlanDevice>& de
   PlanLinks links;
   std::vector<PlanLink> own;
   for (size_t i = 0; i < set.devices.size(); ++i)
-    own.push_back(link_of(set.devices[i]->info(), described[i].read_bytes_per_s));
+    own.push_back(link_of(set.devices[i]->info(), described[i].kv_bytes_per_s));
   for (const PlanLink& from : own) {
     std::vector<PlanLink>& row = links.between.emplace_back();
     for (const PlanLink& to : own) row.push_back(slower(from, to));

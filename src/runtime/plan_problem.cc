@@ -37,6 +37,20 @@ PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precisio
   return out;
 }
 
+// Values of one token that norms, rotation and activation read or write in a layer.
+double layer_values(const DecoderConfig& decoder) {
+  const int64_t norms = 2 * 2 * decoder.hidden;
+  const int64_t rotation = 2 * (decoder.heads + decoder.kv_heads) * decoder.head_dim;
+  const int64_t cache = 2 * 2 * decoder.kv_heads * decoder.head_dim;
+  return static_cast<double>(norms + rotation + cache + 3 * decoder.intermediate);
+}
+
+// The same of a tower: norms, and GELU.
+double vision_values(const VisionConfig& vision) {
+  const int64_t block = 2 * 2 * vision.hidden + 2 * vision.intermediate;
+  return static_cast<double>(block * vision.blocks_used);
+}
+
 }  // namespace
 
 Precision own_precision(const ModelSpec& model) {
@@ -71,14 +85,18 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
   const std::vector<Precision> head_formats = formats_down_to(Precision::kInt8);
 
   PlanProblem problem;
+  const int64_t ops = layer_ops(model);
   for (const UnitSpec& layer : model.layers) {
     PlanUnit unit = plan_unit(layer, own, formats, decoder.layers);
     unit.kv_bytes_per_token = static_cast<uint64_t>(model.kv_bytes_per_token(limits.kv));
     // A query with a key, and the score with its value: a multiply and an add each.
     unit.attention_flops_per_pair = 4 * static_cast<double>(decoder.heads * decoder.head_dim);
+    unit.values_per_token = layer_values(decoder);
+    unit.ops = ops;
     problem.layers.push_back(std::move(unit));
   }
   problem.head = plan_unit(model.head, own, head_formats, decoder.layers);
+  problem.head.ops = head_ops(model);
   problem.embedding = plan_unit(model.embedding, own, wide, decoder.layers);
 
   if (model.vision) {
@@ -86,6 +104,8 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
     problem.vision = plan_unit(*model.vision, own, wide, decoder.layers);
     problem.vision->attention_flops_per_pair =
         4 * static_cast<double>(vision.hidden * vision.blocks_used);
+    problem.vision->values_per_token = vision_values(vision);
+    problem.vision->ops = vision_ops(model);
   }
 
   uint64_t granule = 1;

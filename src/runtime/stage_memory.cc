@@ -1,18 +1,78 @@
 #include "runtime/stage_memory.h"
 
+#include <cmath>
+
 #include "model/decoder.h"
 #include "model/vision.h"
 
 namespace tessera {
 namespace {
 
-std::unique_ptr<Device> dry_device() {
-  return open_simulated_device({.name = "dry run",
-                                .kind = DeviceKind::kSimulated,
-                                .budget_bytes = UINT64_MAX,
-                                .read_bytes_per_s = 1,
-                                .flops_per_s = 1});
-}
+// A device that carries nothing, whose clock counts the ops that were queued.
+class DryRun {
+ public:
+  DryRun()
+      : device_(open_simulated_device({.name = "dry run",
+                                       .kind = DeviceKind::kSimulated,
+                                       .budget_bytes = UINT64_MAX,
+                                       .op_overhead_s = 1})),
+        stream_(device_->open_stream("dry run")),
+        arena_(*device_) {}
+
+  Arena& arena() { return arena_; }
+  int64_t ops() {
+    const std::unique_ptr<Event> end = device_->make_event();
+    stream_->record(*end);
+    return std::llround(end->time_s());
+  }
+
+  void layer(const ModelSpec& model, const PipelineLimits& limits, const StageBuffers& buffers) {
+    const DecoderConfig& config = model.config.decoder;
+    const UnitWeights weights(model.layers.front(), limits.wide, *device_, nullptr);
+    KvPages pages{.data = nullptr,
+                  .device = device_.get(),
+                  .dtype = limits.kv,
+                  .blocks = limits.kv_blocks,
+                  .kv_heads = config.kv_heads,
+                  .head_dim = config.head_dim};
+    const StageSlot& slot = buffers.slots.front();
+    BatchRows rows = index_views(slot.indices, limits.rows, limits.sequences, limits.max_blocks);
+    rows.max_context = limits.max_blocks * kBlockTokens;
+    Tensor hidden = slot.hidden;
+    decoder_layer(*stream_, arena_, config, DecoderLayer(weights), buffers.rope, rows, pages,
+                  hidden);
+  }
+
+  void head(const ModelSpec& model, const PipelineLimits& limits) {
+    const DecoderConfig& config = model.config.decoder;
+    const UnitWeights weights(model.head, limits.wide, *device_, nullptr);
+    const Arena::Scope scope(arena_);
+    const Tensor wanted = arena_.take(DType::kF32, {limits.sequences, config.hidden});
+    Tensor logits = arena_.take(DType::kF32, {limits.sequences, config.vocab});
+    decoder_head(*stream_, arena_, config, DecoderHead(weights), wanted, logits);
+  }
+
+  void vision(const ModelSpec& model, Precision precision) {
+    VisionBuffers buffers = take_vision_buffers(arena_, model);
+    const UnitWeights unit(*model.vision, precision, *device_, nullptr);
+    const VisionWeights vision(unit, *model.config.vision, *model.config.projector);
+    vision_tower(*stream_, arena_, *model.config.vision, vision, buffers.pixels, buffers.features);
+    project(*stream_, arena_, *model.config.projector, vision, buffers.features, buffers.rows);
+  }
+
+ private:
+  const std::unique_ptr<Device> device_;
+  const std::unique_ptr<Stream> stream_;
+  Arena arena_;
+};
+
+constexpr PipelineLimits kOneToken = {.rows = 1,
+                                      .sequences = 1,
+                                      .max_blocks = 1,
+                                      .kv_blocks = 1,
+                                      .slots = 1,
+                                      .wide = Precision::kBF16,
+                                      .kv = DType::kBF16};
 
 }  // namespace
 
@@ -55,51 +115,40 @@ VisionBuffers take_vision_buffers(Arena& arena, const ModelSpec& model) {
 }
 
 uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits, bool with_head) {
-  const DecoderConfig& config = model.config.decoder;
-  const std::unique_ptr<Device> device = dry_device();
-  const std::unique_ptr<Stream> stream = device->open_stream("dry run");
-  Arena arena(*device);
-  const StageBuffers buffers = take_stage_buffers(arena, model, limits);
-  const StageSlot& slot = buffers.slots.front();
-  Tensor hidden = slot.hidden;
-
-  const UnitWeights weights(model.layers.front(), limits.wide, *device, nullptr);
-  KvPages pages{.data = nullptr,
-                .device = device.get(),
-                .dtype = limits.kv,
-                .blocks = limits.kv_blocks,
-                .kv_heads = config.kv_heads,
-                .head_dim = config.head_dim};
-  BatchRows rows = index_views(slot.indices, limits.rows, limits.sequences, limits.max_blocks);
-  rows.max_context = limits.max_blocks * kBlockTokens;
-  decoder_layer(*stream, arena, config, DecoderLayer(weights), buffers.rope, rows, pages, hidden);
-  if (with_head) {
-    const UnitWeights head(model.head, limits.wide, *device, nullptr);
-    const Arena::Scope scope(arena);
-    const Tensor wanted = arena.take(DType::kF32, {limits.sequences, config.hidden});
-    Tensor logits = arena.take(DType::kF32, {limits.sequences, config.vocab});
-    decoder_head(*stream, arena, config, DecoderHead(head), wanted, logits);
-  }
-  return arena.peak_bytes();
+  DryRun run;
+  run.layer(model, limits, take_stage_buffers(run.arena(), model, limits));
+  if (with_head) run.head(model, limits);
+  return run.arena().peak_bytes();
 }
 
 uint64_t embedding_arena_bytes(const ModelSpec& model, const PipelineLimits& limits) {
-  const std::unique_ptr<Device> device = dry_device();
-  Arena arena(*device);
-  take_embedding_slots(arena, model, limits);
-  return arena.peak_bytes();
+  DryRun run;
+  take_embedding_slots(run.arena(), model, limits);
+  return run.arena().peak_bytes();
 }
 
 uint64_t vision_arena_bytes(const ModelSpec& model, Precision precision) {
-  const std::unique_ptr<Device> device = dry_device();
-  const std::unique_ptr<Stream> stream = device->open_stream("dry run");
-  Arena arena(*device);
-  VisionBuffers buffers = take_vision_buffers(arena, model);
-  const UnitWeights unit(*model.vision, precision, *device, nullptr);
-  const VisionWeights vision(unit, *model.config.vision, *model.config.projector);
-  vision_tower(*stream, arena, *model.config.vision, vision, buffers.pixels, buffers.features);
-  project(*stream, arena, *model.config.projector, vision, buffers.features, buffers.rows);
-  return arena.peak_bytes();
+  DryRun run;
+  run.vision(model, precision);
+  return run.arena().peak_bytes();
+}
+
+int64_t layer_ops(const ModelSpec& model) {
+  DryRun run;
+  run.layer(model, kOneToken, take_stage_buffers(run.arena(), model, kOneToken));
+  return run.ops();
+}
+
+int64_t head_ops(const ModelSpec& model) {
+  DryRun run;
+  run.head(model, kOneToken);
+  return run.ops();
+}
+
+int64_t vision_ops(const ModelSpec& model) {
+  DryRun run;
+  run.vision(model, Precision::kBF16);
+  return run.ops();
 }
 
 }  // namespace tessera

@@ -50,4 +50,10 @@ uint64_t stage_arena_bytes(const ModelSpec& model, const PipelineLimits& limits,
 uint64_t embedding_arena_bytes(const ModelSpec& model, const PipelineLimits& limits);
 uint64_t vision_arena_bytes(const ModelSpec& model, Precision precision);
 
+/// Ops that one pass through a layer, through the head and through the tower queues, found in the
+/// same way.
+int64_t layer_ops(const ModelSpec& model);
+int64_t head_ops(const ModelSpec& model);
+int64_t vision_ops(const ModelSpec& model);
+
 }  // namespace tessera

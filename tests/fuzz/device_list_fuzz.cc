@@ -23,7 +23,7 @@ void check(const DeviceSpec& spec) {
   require(spec.speed > 0 && spec.speed <= 1);
   require(std::isfinite(spec.link_bytes_per_s) && spec.link_bytes_per_s >= 0);
   if (spec.kind == DeviceSpec::Kind::kImagined)
-    require(imagined_device(spec, 0).read_bytes_per_s > 0);
+    require(imagined_device(spec, 0).kv_bytes_per_s > 0);
 }
 
 }  // namespace

@@ -30,7 +30,10 @@ inline PlanProblem fuzz_problem(bool tight) {
                    .budget_bytes = static_cast<uint64_t>(tight ? bytes / 2 : bytes),
                    .fixed_bytes = 10,
                    .granule_bytes = 8,
-                   .read_bytes_per_s = rate});
+                   .kv_bytes_per_s = rate,
+                   .attention_flops_per_s = 10 * rate,
+                   .values_per_s = rate});
+    device.read_bytes_per_s.fill(rate);
     device.flops_per_s.fill(10 * rate);
   }
   const PlanLink link{.bytes_per_s = 1e7, .latency_s = 1e-6};

@@ -9,14 +9,24 @@ namespace {
 
 TEST(Rates, AreMeasuredAndLeaveNothingBooked) {
   const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = 128 * kMiB});
-  const MatmulRates rates = measure_matmul_rates(*device);
+  const KernelRates rates = measure_kernel_rates(*device);
   // The slowest machine that could run this at all, and ten times the fastest core.
   EXPECT_GT(rates.flops(Precision::kF32), 1e7);
   EXPECT_LT(rates.flops(Precision::kF32), 2e12);
   EXPECT_GT(rates.flops(Precision::kBF16), 1e7);
   EXPECT_LT(rates.flops(Precision::kBF16), 4e12);
-  EXPECT_GT(rates.read_bytes_per_s, 1e7);
-  EXPECT_LT(rates.read_bytes_per_s, 1e12);
+  for (const Precision precision : kPrecisions) {
+    EXPECT_GT(rates.read(precision), 1e7) << precision_name(precision);
+    EXPECT_LT(rates.read(precision), 1e12) << precision_name(precision);
+  }
+  EXPECT_GT(rates.attention_flops_per_s, 1e7);
+  EXPECT_LT(rates.attention_flops_per_s, 4e12);
+  EXPECT_GT(rates.kv_bytes_per_s, 1e7);
+  EXPECT_LT(rates.kv_bytes_per_s, 1e12);
+  EXPECT_GT(rates.values_per_s, 1e6);
+  EXPECT_LT(rates.values_per_s, 1e12);
+  EXPECT_GT(rates.op_s, 1e-8);
+  EXPECT_LT(rates.op_s, 1e-2);
   EXPECT_EQ(device->ledger().used_bytes(), 0U);
   EXPECT_LE(device->ledger().peak_bytes(), 102 * kMiB);
 }
@@ -24,7 +34,7 @@ TEST(Rates, AreMeasuredAndLeaveNothingBooked) {
 TEST(Rates, ASimulatedDeviceHasNone) {
   const auto device = open_simulated_device(
       {.name = "sim:0", .kind = DeviceKind::kSimulated, .budget_bytes = 128 * kMiB});
-  EXPECT_EQ(measure_matmul_rates(*device).flops(Precision::kBF16), 0);
+  EXPECT_EQ(measure_kernel_rates(*device).flops(Precision::kBF16), 0);
 }
 
 }  // namespace

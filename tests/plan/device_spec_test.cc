@@ -63,7 +63,7 @@ TEST(Hardware, KnownCardsAndSizes) {
   for (const Hardware& card : known_hardware()) {
     DeviceSpec spec{.kind = Kind::kImagined, .hardware = std::string(card.name)};
     EXPECT_EQ(imagined_device(spec, 0).budget_bytes, card.memory_bytes);
-    EXPECT_LT(imagined_device(spec, 0).read_bytes_per_s, card.read_bytes_per_s);
+    EXPECT_LT(imagined_device(spec, 0).kv_bytes_per_s, card.read_bytes_per_s);
   }
   EXPECT_EQ(imagined_device(parse_devices("10GiB").front(), 1).budget_bytes, 10ULL << 30);
   EXPECT_EQ(imagined_device(parse_devices("rtx3090@20GiB").front(), 1).budget_bytes, 20ULL << 30);

@@ -59,6 +59,8 @@ class Generator {
     PlanUnit layer = unit(name, 20, 2);
     layer.kv_bytes_per_token = static_cast<uint64_t>(between(0, 1));
     layer.attention_flops_per_pair = one_in(2) ? 0 : real(0, 0.2);
+    layer.values_per_token = one_in(2) ? 0 : real(0, 2);
+    layer.ops = between(0, 2);
     return layer;
   }
 
@@ -97,9 +99,12 @@ class Generator {
                             static_cast<uint64_t>(share * static_cast<double>(need) / count);
       device.fixed_bytes = static_cast<uint64_t>(between(0, 3));
       device.granule_bytes = one_in(3) ? 4 : 1;
-      device.read_bytes_per_s = real(1e6, 1e7);
+      for (double& rate : device.read_bytes_per_s) rate = real(1e6, 1e7);
       device.flops_per_s.fill(real(1e7, 1e8));
-      device.overhead_s = one_in(2) ? 0 : real(0, 1e-6);
+      device.kv_bytes_per_s = real(1e6, 1e7);
+      device.attention_flops_per_s = real(1e7, 1e8);
+      device.values_per_s = real(1e6, 1e7);
+      device.op_s = one_in(2) ? 0 : real(0, 1e-6);
       if (some_equal && d > 0 && one_in(2)) {
         const std::string name = device.name;
         device = p_.devices.back();

@@ -27,21 +27,34 @@ constexpr double kSpeed = 0.5;
 
 TEST_F(Calibration, IsMeasuredOnceAndKept) {
   EXPECT_EQ(calibration_file(), folder_.path("cache") + "/tessera/rates.json");
-  const MatmulRates measured = calibrated_rates(1, kSpeed);
+  const KernelRates measured = calibrated_rates(1, kSpeed);
   EXPECT_GT(measured.flops(Precision::kBF16), 0);
-  const MatmulRates known = calibrated_rates(1, kSpeed);
+  const KernelRates known = calibrated_rates(1, kSpeed);
   EXPECT_EQ(known.flops_per_s, measured.flops_per_s);
   EXPECT_EQ(known.read_bytes_per_s, measured.read_bytes_per_s);
   EXPECT_EQ(content()["rates"].size(), 1U);
+}
+
+TEST_F(Calibration, WhatABusyMachineReachedIsSoonMeasuredAnew) {
+  calibrated_rates(1, kSpeed);
+  Json busy = content();
+  Json& rates = busy["rates"]["1 threads, speed 0.5"];
+  rates["kv_bytes_per_s"] = 12345.0;
+  rates["undisturbed"] = false;
+  write_file_atomic(calibration_file(), busy.dump());
+  EXPECT_EQ(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0);
+  rates["measured_at"] = rates["measured_at"].get<int64_t>() - 3600;
+  write_file_atomic(calibration_file(), busy.dump());
+  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0);
 }
 
 TEST_F(Calibration, AnotherMachinesRatesAreNotTaken) {
   calibrated_rates(1, kSpeed);
   Json other = content();
   other["machine"] = "a faster one";
-  other["rates"]["1 threads, speed 0.5"]["read_bytes_per_s"] = 12345.0;
+  other["rates"]["1 threads, speed 0.5"]["kv_bytes_per_s"] = 12345.0;
   write_file_atomic(calibration_file(), other.dump());
-  EXPECT_NE(calibrated_rates(1, kSpeed).read_bytes_per_s, 12345.0);
+  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0);
   EXPECT_NE(content()["machine"], "a faster one");
 }
 
@@ -60,7 +73,7 @@ TEST_F(Calibration, WhatIsBrokenIsMeasuredAnew) {
 
 TEST_F(Calibration, AFolderThatCannotBeWrittenCostsNothingElse) {
   ::setenv("XDG_CACHE_HOME", "/dev/null", 1);
-  EXPECT_GT(calibrated_rates(1, kSpeed).read_bytes_per_s, 0);
+  EXPECT_GT(calibrated_rates(1, kSpeed).kv_bytes_per_s, 0);
 }
 
 }  // namespace
