@@ -71,8 +71,10 @@ inline const Word* page(const AttentionTile& tile, const void* base, int64_t fir
   return static_cast<const Word*>(base) + tile.from.blocks[first / kSlots] * tile.from.stride;
 }
 
+// Into the L2 cache, which has more misses in flight than the L1 cache: keys ask for the values of
+// their group, and values for the keys of the next.
 inline void fetch(const void* at) {
-  _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T0);
+  _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T1);
 }
 
 /// scores[i][0 .. 15] = scale * q[i] . keys for kQueries queries and kBlocks pages, each one chain
@@ -142,20 +144,30 @@ void score_group(const AttentionTile& tile, const Word* const* q, int64_t group,
   }
 }
 
+/// The pages of a group's values, and those of the keys that are read after them.
+struct ValuePages {
+  const Word* values[kGroupBlocks];
+  const Word* next[kGroupBlocks];
+};
+
 /// The values of a group as [words of tokens][stride] where each row has whole lanes: one pointer
-/// for each page, into the pages or, where head_dim is no multiple of 16, into `scratch`.
+/// for each page, into the pages or, where head_dim is no multiple of 16, into `scratch`; and what
+/// is read after them.
 template <typename Numbers>
-void load_values(const AttentionTile& tile, int64_t group, int64_t tokens, Word* scratch,
-                 const Word** rows) {
+ValuePages load_values(const AttentionTile& tile, int64_t group, int64_t context, Word* scratch) {
   const int64_t dims = tile.head_dim, padded = pad(dims);
   constexpr int64_t kRows = kSlots / Numbers::kPerWord;  // words of tokens in a page
-  for (int64_t b = 0; b * kSlots < tokens; ++b) {
-    const Word* from = page(tile, tile.from.values, group + b * kSlots);
-    rows[b] = dims == padded ? from : scratch;
+  ValuePages pages;
+  for (int64_t b = 0; b < kGroupBlocks && group + b * kSlots < context; ++b) {
+    const int64_t first = group + b * kSlots, next = first + kGroupTokens;
+    const Word* from = page(tile, tile.from.values, first);
+    pages.next[b] = next < context ? page(tile, tile.from.keys, next) : from;
+    pages.values[b] = dims == padded ? from : scratch;
     if (dims == padded) continue;
     for (int64_t t = 0; t < kRows; ++t, scratch += padded)
       for (int64_t d = 0; d < padded; ++d) scratch[d] = d < dims ? from[t * dims + d] : 0;
   }
+  return pages;
 }
 
 /// Words of a group's tokens: whole ones, and then perhaps of one more its first token only.
@@ -164,10 +176,9 @@ struct TokenWords {
   bool half = false;
 };
 
-/// sums[i][lanes of d] = one chain over tokens of p[i] * values, from what is there. `values` are
-/// the group's pages.
+/// sums[i][lanes of d] = one chain over tokens of p[i] * values, from what is there.
 template <typename Numbers, int kQueries, int kLanes>
-void add_block(const TokenWords& words, const Word* p, const Word* const* values, int64_t padded,
+void add_block(const TokenWords& words, const Word* p, const ValuePages& pages, int64_t padded,
                int64_t d, float* sums) {
   using Lanes = typename Numbers::Lanes;
   constexpr int64_t kRows = kSlots / Numbers::kPerWord;  // words of tokens in a page
@@ -177,12 +188,17 @@ void add_block(const TokenWords& words, const Word* p, const Word* const* values
 #pragma GCC unroll 8
     for (int j = 0; j < kLanes; ++j) chains[i][j] = Lanes::load(sums + i * padded + d + j * kSlots);
   for (int64_t t = words.first; t < words.last;) {
-    const Word* at = values[t / kRows] + t % kRows * padded + d;
+    const Word* at = pages.values[t / kRows] + t % kRows * padded + d;
+    const Word* next = pages.next[t / kRows] + t % kRows * padded + d;
     for (const int64_t end = least(words.last, (t / kRows + 1) * kRows); t < end; ++t) {
       typename Numbers::Words value[kLanes];
 #pragma GCC unroll 8
-      for (int j = 0; j < kLanes; ++j) value[j] = Numbers::load(at + j * kSlots);
+      for (int j = 0; j < kLanes; ++j) {
+        value[j] = Numbers::load(at + j * kSlots);
+        fetch(next + j * kSlots);
+      }
       at += padded;
+      next += padded;
 #pragma GCC unroll 16
       for (int i = 0; i < kQueries; ++i) {
         const auto weight = Numbers::all(p[i * kGroupTokens + t]);
@@ -194,7 +210,7 @@ void add_block(const TokenWords& words, const Word* p, const Word* const* values
   }
   if (words.half) {  // the other token is past the context: what lies there may be anything, even
                      // NaN
-    const Word* at = values[words.last / kRows] + words.last % kRows * padded + d;
+    const Word* at = pages.values[words.last / kRows] + words.last % kRows * padded + d;
 #pragma GCC unroll 16
     for (int i = 0; i < kQueries; ++i)
 #pragma GCC unroll 8
@@ -209,13 +225,13 @@ void add_block(const TokenWords& words, const Word* p, const Word* const* values
 }
 
 template <typename Numbers, int kQueries, int kLanes = Numbers::kValueLanes>
-void add_lanes(int64_t lanes, const TokenWords& words, const Word* p, const Word* const* values,
+void add_lanes(int64_t lanes, const TokenWords& words, const Word* p, const ValuePages& pages,
                int64_t padded, int64_t d, float* sums) {
   if constexpr (kQueries * kLanes <= Numbers::kValueChains)
     if (lanes == kLanes)
-      return add_block<Numbers, kQueries, kLanes>(words, p, values, padded, d, sums);
+      return add_block<Numbers, kQueries, kLanes>(words, p, pages, padded, d, sums);
   if constexpr (kLanes > 1)
-    add_lanes<Numbers, kQueries, kLanes - 1>(lanes, words, p, values, padded, d, sums);
+    add_lanes<Numbers, kQueries, kLanes - 1>(lanes, words, p, pages, padded, d, sums);
 }
 
 /// The width of the next block of a row that has `left` lanes more: few blocks, all about as wide,
@@ -227,16 +243,16 @@ int64_t value_lanes(int64_t left) {
 }
 
 template <typename Numbers, int kQueries = Numbers::kValueQueries>
-void add_queries(int64_t queries, const TokenWords& words, const Word* p, const Word* const* values,
+void add_queries(int64_t queries, const TokenWords& words, const Word* p, const ValuePages& pages,
                  int64_t padded, float* sums) {
   if (queries == kQueries) {
     for (int64_t d = 0; d < padded;) {
       const int64_t lanes = value_lanes<Numbers>((padded - d) / kSlots);
-      add_lanes<Numbers, kQueries>(lanes, words, p, values, padded, d, sums);
+      add_lanes<Numbers, kQueries>(lanes, words, p, pages, padded, d, sums);
       d += lanes * kSlots;
     }
   } else if constexpr (kQueries > 1) {
-    add_queries<Numbers, kQueries - 1>(queries, words, p, values, padded, sums);
+    add_queries<Numbers, kQueries - 1>(queries, words, p, pages, padded, sums);
   }
 }
 
@@ -295,7 +311,7 @@ void soften_group(const AttentionTile& tile, int64_t group, int64_t first,
 /// Adds the values of a group to the sums of queries first .. last - 1.
 template <typename Numbers>
 void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t last,
-                const Word* p, const Word* const* values, float* all_sums) {
+                const Word* p, const ValuePages& pages, float* all_sums) {
   constexpr int64_t kPer = Numbers::kPerWord;
   const int64_t padded = pad(tile.head_dim);
   const int64_t together =
@@ -307,12 +323,12 @@ void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t
     // Contexts never fall, so the first query's tokens are in those of all; the rest one by one: a
     // token past a query's context takes no part, not even with weight 0.
     const int64_t common = least(kGroupTokens, tile.context[i] - group) / kPer;
-    add_queries<Numbers>(queries, {0, common}, weights, values, padded, sums);
+    add_queries<Numbers>(queries, {0, common}, weights, pages, padded, sums);
     for (int64_t j = 0; j < queries; ++j) {
       const int64_t own = least(kGroupTokens, tile.context[i + j] - group);
       if (own > common * kPer)
         add_queries<Numbers>(1, {common, own / kPer, own % kPer != 0}, weights + j * kGroupTokens,
-                             values, padded, sums + j * padded);
+                             pages, padded, sums + j * padded);
     }
   }
 }
@@ -349,9 +365,8 @@ void attend(const AttentionTile& tile) {
     soften_group<Numbers>(tile, group, first, scratch);
     const Word* const weights =
         Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(scratch.scores) : scratch.p;
-    const Word* values[kGroupBlocks];
-    load_values<Numbers>(tile, group, tokens, scratch.values, values);
-    add_values<Numbers>(tile, group, first, queries, weights, values, scratch.sums);
+    const ValuePages pages = load_values<Numbers>(tile, group, context, scratch.values);
+    add_values<Numbers>(tile, group, first, queries, weights, pages, scratch.sums);
   }
   write_out<Lanes>(tile, scratch);
 }
