@@ -12,7 +12,7 @@ PreparedRows take_prepared(Arena& arena, const PackedMatrix& w, int64_t rows) {
   const WeightFormat format = w.format();
   const DType dtype = format.integer ? DType::kI8 : format.bits == 16 ? DType::kBF16 : DType::kF32;
   PreparedRows prepared;
-  prepared.values = arena.take(dtype, {w.chunks() * rows, format.chunk}).data;
+  prepared.values = arena.take(dtype, {w.chunks() * rows, w.chunk()}).data;
   if (!format.integer) return prepared;
   prepared.scales = arena.take(DType::kF32, {w.groups(), rows}).f32();
   prepared.sums = static_cast<int32_t*>(arena.take(DType::kI32, {w.groups(), rows}).data);

@@ -41,7 +41,7 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
                              .w = w.data,
                              .bits = format.bits,
                              .group = format.group,
-                             .chunk = format.chunk,
+                             .chunk = w.chunk(),
                              .chunks = w.chunks(),
                              .padded_in = w.padded_in(),
                              .panel_bytes = w.panel_bytes(),

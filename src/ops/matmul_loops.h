@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kPanel = 16;                        // output rows of a panel
 constexpr int64_t kSumStride = kTilePanels * kPanel;  // sums of one row of a tile
-constexpr int64_t kMaxChunk = 512;                    // of integers
+constexpr int64_t kMaxChunk = 768;                    // of integers
 
 /// One chunk of some rows and some panels.
 struct ChunkBlock {
@@ -49,18 +49,23 @@ inline int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-inline void finish(const MatmulOperands& op, const MatmulTile& tile, const float* sums) {
+inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums) {
   const int64_t first = tile.first_panel * kPanel;
   const int64_t count = least(tile.panels * kPanel, op.out - first);
   for (int64_t r = 0; r < tile.rows; ++r) {
-    const float* sum = sums + r * kSumStride;
+    float* sum = sums + r * kSumStride;
     float* y = op.y + (tile.first_row + r) * op.y_stride + first;
-    for (int64_t o = 0; o < count; ++o) {
-      float value = sum[o];
-      if (op.bias != nullptr) value += op.bias[first + o];
-      if (op.add_to_y) value += y[o];
-      y[o] = value;
+    if (op.bias != nullptr) {
+      const float* bias = op.bias + first;
+#pragma GCC ivdep
+      for (int64_t o = 0; o < count; ++o) sum[o] += bias[o];
     }
+    if (op.add_to_y) {
+#pragma GCC ivdep
+      for (int64_t o = 0; o < count; ++o) sum[o] += y[o];
+    }
+#pragma GCC ivdep
+    for (int64_t o = 0; o < count; ++o) y[o] = sum[o];
   }
 }
 

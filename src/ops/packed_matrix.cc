@@ -106,6 +106,13 @@ void check(const PackedMatrix& to, bool holds, std::string what, std::string exp
 
 }  // namespace
 
+int64_t PackedMatrix::chunk() const {
+  const WeightFormat f = format();
+  const int64_t count = std::max<int64_t>(1, (in + f.chunk / 2) / f.chunk);
+  const int64_t even = (in + count - 1) / count;
+  return (even + f.group - 1) / f.group * f.group;
+}
+
 int64_t PackedMatrix::padded_in() const {
   const int64_t quantum = format().quantum;
   return (in + quantum - 1) / quantum * quantum;

@@ -15,17 +15,17 @@ inline constexpr int64_t kPanelRows = 16;
 struct WeightFormat {
   int bits;         ///< of one weight
   bool integer;     ///< codes and scales; otherwise the numbers themselves
-  int64_t group;    ///< inputs that share one scale; without scales: the chunk
+  int64_t group;    ///< inputs that share one scale; without scales, what a chunk is a multiple of
   int64_t quantum;  ///< inputs are padded to a multiple of this
-  int64_t chunk;    ///< inputs that the kernels take at a time, whole groups
+  int64_t chunk;    ///< inputs that the kernels take at a time, about
 };
 
 constexpr WeightFormat weight_format(Precision precision) {
   switch (precision) {
     case Precision::kF32:
-      return {.bits = 32, .integer = false, .group = 256, .quantum = 1, .chunk = 256};
+      return {.bits = 32, .integer = false, .group = 64, .quantum = 1, .chunk = 256};
     case Precision::kBF16:
-      return {.bits = 16, .integer = false, .group = 512, .quantum = 2, .chunk = 512};
+      return {.bits = 16, .integer = false, .group = 64, .quantum = 2, .chunk = 512};
     case Precision::kInt8:
       return {.bits = 8, .integer = true, .group = 128, .quantum = 16, .chunk = 512};
     case Precision::kInt6:
@@ -65,7 +65,10 @@ struct PackedMatrix {
   WeightFormat format() const { return weight_format(precision); }
   int64_t panels() const { return (out + kPanelRows - 1) / kPanelRows; }
   int64_t groups() const { return (in + format().group - 1) / format().group; }
-  int64_t chunks() const { return (in + format().chunk - 1) / format().chunk; }
+  /// Inputs that the kernels take at a time: whole groups, and no short rest where it can be
+  /// helped.
+  int64_t chunk() const;
+  int64_t chunks() const { return (in + chunk() - 1) / chunk(); }
   int64_t padded_in() const;
   int64_t scale_bytes() const;  ///< in front of each panel
   int64_t panel_bytes() const;

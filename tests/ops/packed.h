@@ -37,7 +37,7 @@ class Scratch {
  public:
   Scratch(Device& device, const PackedMatrix& w, int64_t rows)
       : buffer_(device.allocate(
-            static_cast<uint64_t>(rows * (w.chunks() * w.format().chunk * 4 + w.groups() * 8)) +
+            static_cast<uint64_t>(rows * (w.chunks() * w.chunk() * 4 + w.groups() * 8)) +
                 3 * Arena::kAlignment,
             MemoryKind::kArena, "test")),
         arena_(buffer_) {}
