@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes a checkpoint of a published shape with made-up bf16 weights: synthetic.py OUT [--shape 6b|34b] [--layers N].
+"""Writes a checkpoint of a published shape with made-up bf16 weights: synthetic.py OUT [--shape 6b|34b] [--layers N]
+[--text].
 
 Genuine pickled shards as torch.save writes them, index, vit/ folder in f32, tokenizer with the full number of pieces;
 numpy is all it needs. Weights are normal with a standard deviation of 0.02, norm weights near 1. They are cut from 64
 random blocks of 2^19 - 1 values: an odd length, so that no two rows of a matrix are alike although blocks repeat.
---config-only writes the json files alone.
+--config-only writes the json files alone; --text a LlamaForCausalLM without a tower, as other engines read it too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from configs import write_json, write_tokenizer_configs, write_vl_configs
+from configs import text_config, write_json, write_tokenizer_configs, write_vl_configs
 from crc32_combine import Crc32Appender
 from raw_tensor import ITEM_BYTES, round_to_bf16, widen_bf16
 from shapes import PUBLISHED, SHARD_VISION_PREFIX, VlShape, projector_tensors, text_tensors, vision_tensors
@@ -80,7 +81,7 @@ def make(name: str, shape: tuple[int, ...], blocks: Blocks) -> StreamedTensor:
     return norm_tensor(name, shape, blocks.dtype) if is_norm_weight(name) else blocks.tensor(name, shape)
 
 
-def write_weights(folder: Path, vit: Path, s: VlShape, shard_bytes: int) -> int:
+def write_weights(folder: Path, vit: Path | None, s: VlShape, shard_bytes: int) -> int:
     """Returns the number of bytes of tensors."""
     rng = np.random.Generator(np.random.PCG64(1))
     normal = rng.standard_normal((BLOCKS, BLOCK_VALUES), dtype=np.float32)
@@ -89,7 +90,7 @@ def write_weights(folder: Path, vit: Path, s: VlShape, shard_bytes: int) -> int:
     del normal
     shards: list[dict[str, tuple[int, ...]]] = [{}]
     room, total = shard_bytes, 0
-    for name, shape in all_tensors(s):
+    for name, shape in all_tensors(s) if vit else text_tensors(s.text):
         size = 2 * int(np.prod(shape, dtype=np.int64))
         if size > room and shards[-1]:
             shards.append({})
@@ -105,8 +106,9 @@ def write_weights(folder: Path, vit: Path, s: VlShape, shard_bytes: int) -> int:
         where |= dict.fromkeys(shard, file)
     write_json(folder / "pytorch_model.bin.index.json",
                {"metadata": {"total_size": total}, "weight_map": dict(sorted(where.items()))})
-    blocks = Blocks(values, "F32")
-    write_torch_zip(vit / "pytorch_model.bin", {n: make(n, shape, blocks) for n, shape in vision_tensors(s.vision)})
+    if vit:
+        blocks = Blocks(values, "F32")
+        write_torch_zip(vit / "pytorch_model.bin", {n: make(n, shape, blocks) for n, shape in vision_tensors(s.vision)})
     return total
 
 
@@ -117,12 +119,15 @@ def main() -> None:
     parser.add_argument("--layers", type=int, help="decoder layers, instead of the published number")
     parser.add_argument("--vision-layers", type=int, help="layers of the vision tower")
     parser.add_argument("--shard-bytes", type=int, default=LARGE_SHARD, help="largest shard (default %(default)s)")
+    parser.add_argument("--text", action="store_true")
     parser.add_argument("--config-only", action="store_true")
     args = parser.parse_args()
     s = PUBLISHED[args.shape]
     s = replace(s, text=replace(s.text, layers=args.layers or s.text.layers),
                 vision=replace(s.vision, layers=args.vision_layers or s.vision.layers))
-    vit = write_vl_configs(args.out, s)
+    vit = None if args.text else write_vl_configs(args.out, s)
+    if args.text:
+        write_json(args.out / "config.json", text_config(s.text, "bfloat16"))
     if args.config_only:
         return
     write_tokenizer_configs(args.out, add_bos=False)
