@@ -269,7 +269,7 @@ float largest_score(int64_t count, float* scores) {
 /// s -> p for one query, and p's sums by lane.
 template <typename Lanes>
 void soften(int64_t count, float m, float factor, float* scores, float* lanes) {
-  for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp_f32(scores[t] - m);
+  for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp_f32_of_negative(scores[t] - m);
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = 0;
   const Lanes sum = add(add(Lanes::load(scores), Lanes::load(scores + 16)),
                         add(Lanes::load(scores + 32), Lanes::load(scores + 48)));

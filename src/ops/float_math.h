@@ -11,17 +11,19 @@
 
 namespace tessera {
 
-/// exp(x) within 2 units in the last place; below -87.3, where f32 loses digits, 0; above 88.72
-/// infinity; NaN stays NaN.
-static inline float exp_f32(float x) {
-  constexpr float kMin = -87.33654F, kMax = 89.0F;
+constexpr float kExpMin = -87.33654F;
+
+/// exp(y) = mantissa * 2^exponent, for y that is neither too small nor too large for f32.
+struct ExpParts {
+  float mantissa;
+  int32_t exponent;
+};
+static inline ExpParts exp_parts(float y) {
   constexpr float kLog2E = 0x1.715476p+0F;
   constexpr float kLn2High = 0x1.63p-1F;  // nine bits: n * kLn2High is exact
   constexpr float kLn2Low = -0x1.bd0106p-13F;
   constexpr float kRound = 0x1.8p+23F;  // adding it rounds to a whole number, held in the low bits
 
-  const float at_least = x < kMin ? kMin : x;  // comparisons written so that NaN passes
-  const float y = at_least > kMax ? kMax : at_least;
   const float shifted = y * kLog2E + kRound;
   const float n = shifted - kRound;
   const float r = (y - n * kLn2High) - n * kLn2Low;  // |r| <= ln(2) / 2
@@ -30,17 +32,31 @@ static inline float exp_f32(float x) {
   tail = tail * r + 0x1.55551ap-5F;
   tail = tail * r + 0x1.5554dcp-3F;
   tail = tail * r + 0x1.000000p-1F;
-  const float mantissa = 1.0F + (r + r * r * tail);
+  return {1.0F + (r + r * r * tail),
+          __builtin_bit_cast(int32_t, shifted) - __builtin_bit_cast(int32_t, kRound)};
+}
 
+/// exp(x) within 2 units in the last place; below -87.3, where f32 loses digits, 0; above 88.72
+/// infinity; NaN stays NaN.
+static inline float exp_f32(float x) {
+  constexpr float kMax = 89.0F;
+  const float at_least = x < kExpMin ? kExpMin : x;  // comparisons written so that NaN passes
+  const ExpParts parts = exp_parts(at_least > kMax ? kMax : at_least);
   // times 2^n in two steps, as 2^128 is no f32
-  const int32_t exponent =
-      __builtin_bit_cast(int32_t, shifted) - __builtin_bit_cast(int32_t, kRound);
-  const int32_t half = exponent >> 1;
+  const int32_t half = parts.exponent >> 1;
   const auto first = static_cast<uint32_t>(half + 127) << 23;  // unsigned: NaN may overflow it
-  const auto second = static_cast<uint32_t>(exponent - half + 127) << 23;
+  const auto second = static_cast<uint32_t>(parts.exponent - half + 127) << 23;
   const float result =
-      mantissa * __builtin_bit_cast(float, first) * __builtin_bit_cast(float, second);
-  return x < kMin ? 0.0F : result;
+      parts.mantissa * __builtin_bit_cast(float, first) * __builtin_bit_cast(float, second);
+  return x < kExpMin ? 0.0F : result;
+}
+
+/// exp_f32 of what is not above 0, to the same bits with fewer steps: softmax's.
+static inline float exp_f32_of_negative(float x) {
+  const ExpParts parts = exp_parts(x < kExpMin ? kExpMin : x);
+  const auto power = static_cast<uint32_t>(parts.exponent + 127) << 23;
+  const float result = parts.mantissa * __builtin_bit_cast(float, power);
+  return x < kExpMin ? 0.0F : result;
 }
 
 /// x / (1 + exp(-z)): silu for z = x, and the two approximations of GELU.

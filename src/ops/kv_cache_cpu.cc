@@ -1,6 +1,8 @@
+#include <algorithm>
+#include <array>
 #include <string>
 
-#include "ops/convert.h"
+#include "ops/bf16_round.h"
 #include "ops/cpu.h"
 #include "ops/kv_layout.h"
 #include "tessera/error.h"
@@ -16,16 +18,34 @@ void check_range(const char* op, const char* what, int64_t row, int64_t value, i
                .found = std::to_string(value)});
 }
 
-template <typename Element, typename Round>
-void write(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
-           const float* value, const Round& round) {
-  const int64_t dims = pages.head_dim, per = pages.per_word();
-  auto* keys = reinterpret_cast<Element*>(kv_keys(pages, block, kv_head)) + slot * per;
-  for (int64_t d = 0; d < dims; ++d) keys[d / per * per * kBlockTokens + d % per] = round(key[d]);
-  if (dims % per != 0) keys[dims / per * per * kBlockTokens + 1] = 0;
-  auto* values = reinterpret_cast<Element*>(kv_values(pages, block, kv_head)) +
-                 slot / per * per * dims + slot % per;
-  for (int64_t d = 0; d < dims; ++d) values[d * per] = round(value[d]);
+void write_f32(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
+               const float* value) {
+  auto* keys = reinterpret_cast<float*>(kv_keys(pages, block, kv_head)) + slot;
+  for (int64_t d = 0; d < pages.head_dim; ++d) keys[d * kBlockTokens] = key[d];
+  std::copy_n(value, pages.head_dim,
+              reinterpret_cast<float*>(kv_values(pages, block, kv_head)) + slot * pages.head_dim);
+}
+
+// Words of two numbers: keys of two dimensions, values of two tokens.
+void write_bf16(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot,
+                const float* key, const float* value) {
+  const int64_t dims = pages.head_dim;
+  auto* keys = reinterpret_cast<uint32_t*>(kv_keys(pages, block, kv_head)) + slot;
+  std::array<uint32_t, 64> pairs;  // rounded in vectors, then spread
+  for (int64_t d = 0; d < dims; d += 2 * static_cast<int64_t>(pairs.size())) {
+    const size_t numbers = std::min<size_t>(2 * pairs.size(), static_cast<size_t>(dims - d));
+    for (size_t w = 0; w < numbers / 2; ++w)
+      pairs[w] = bf16_rounded(key[2 * w]) | static_cast<uint32_t>(bf16_rounded(key[2 * w + 1]))
+                                                << 16;
+    if (numbers % 2 != 0) pairs[numbers / 2] = bf16_rounded(key[numbers - 1]);
+    for (size_t w = 0; w < (numbers + 1) / 2; ++w) keys[w * kBlockTokens] = pairs[w];
+    key += numbers;
+    keys += pairs.size() * kBlockTokens;
+  }
+
+  auto* values = reinterpret_cast<uint16_t*>(kv_values(pages, block, kv_head)) +
+                 slot / 2 * 2 * dims + slot % 2;
+  for (int64_t d = 0; d < dims; ++d) values[d * 2] = bf16_rounded(value[d]);
 }
 
 }  // namespace
@@ -45,10 +65,7 @@ void check_rows(const char* op, const BatchRows& rows, const KvPages& pages) {
 
 void kv_write(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
               const float* value) {
-  if (pages.dtype == DType::kF32)
-    write<float>(pages, block, kv_head, slot, key, value, [](float x) { return x; });
-  else
-    write<uint16_t>(pages, block, kv_head, slot, key, value, bf16_from_f32);
+  (pages.dtype == DType::kF32 ? write_f32 : write_bf16)(pages, block, kv_head, slot, key, value);
 }
 
 void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const BatchRows& rows,

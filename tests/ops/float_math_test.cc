@@ -44,6 +44,13 @@ TEST(FloatMath, ExpEndsInZeroInfinityAndNan) {
   EXPECT_TRUE(std::isnan(exp_f32(-NAN)));
 }
 
+TEST(FloatMath, ExpOfNegativeNumbersHasTheBitsOfExp) {
+  for (float x = 0.0F; x > -90.0F; x = std::nextafter(x * 1.0001F, -INFINITY))
+    ASSERT_EQ(exp_f32_of_negative(x), exp_f32(x)) << x;
+  for (const float x : {-87.34F, -104.0F, -1e30F, -INFINITY}) EXPECT_EQ(exp_f32_of_negative(x), 0);
+  EXPECT_TRUE(std::isnan(exp_f32_of_negative(NAN)));
+}
+
 // The largest of |got - want| / |x| over all x in [-20, 20]; 6e-8 is one rounding.
 double worst_over_x(float (*got)(float), double (*want)(double)) {
   double worst = 0;
