@@ -106,15 +106,17 @@ def conversation(
     return out
 
 
-def row_conversations(scene: Scene, rng: Random) -> list[tuple[list[Question], bool]]:
+def row_conversations(
+    scene: Scene, rng: Random, weights: dict[str, float]
+) -> list[tuple[list[Question], bool]]:
     """Some of one turn, some of two, some small talk; the flag says whether it has the picture."""
     out: list[tuple[list[Question], bool]] = []
     asked = 0
     while asked < QUESTIONS:
         kind = rng.random()
-        turns = [ask_any(scene, rng, WEIGHTS) if kind < 0.95 else chat.chat(rng)]
+        turns = [ask_any(scene, rng, weights) if kind < 0.95 else chat.chat(rng)]
         if kind > 0.86:
-            more = ask_any(scene, rng, WEIGHTS) if rng.random() < 0.8 else chat.chat(rng)
+            more = ask_any(scene, rng, weights) if rng.random() < 0.8 else chat.chat(rng)
             turns.append(more)
         asked += len(turns)
         out.append((turns, True))
@@ -132,9 +134,28 @@ def make_pictures(seed: str, rows: int, image: int, grid: int) -> tuple[Tensor, 
     return torch.from_numpy(pixels), torch.from_numpy(aux)
 
 
-def make_batch(seed: str, rows: int, t: Tokenizer, image: int, grid: int) -> Batch:
-    """The batch that belongs to a seed, whatever was made before it."""
+def has_alike(scene: Scene) -> bool:
+    """Whether two different shapes share their colour or their form."""
+    names = {thing.name for thing in scene.shapes}
+    return any(len({name[part] for name in names}) < len(names) for part in (0, 1))
+
+
+def make_batch(
+    seed: str,
+    rows: int,
+    t: Tokenizer,
+    image: int,
+    grid: int,
+    more: str | None = None,
+    alike: bool = False,
+) -> Batch:
+    """The batch that belongs to a seed, whatever was made before it.
+
+    Of `more`, a kind of question, four times as many as usual. With `alike`, shapes share a colour
+    or a form with another wherever one of five pictures has such.
+    """
     rng = Random(seed)
+    weights = {kind: (4 if kind == more else 1) * usual for kind, usual in WEIGHTS.items()}
     opening = len(t.encode(OPENING))
     space = t.encode(" ")
     patches = grid * grid
@@ -142,11 +163,13 @@ def make_batch(seed: str, rows: int, t: Tokenizer, image: int, grid: int) -> Bat
     asked: list[Question] = []
     for _ in range(rows):
         scene = random_scene(rng)
+        for _ in range(4 if alike else 0):
+            scene = scene if has_alike(scene) else random_scene(rng)
         pictures.append(squared(draw(scene), image))
         aux.append(patch_labels(scene, grid))
         line = [(space[0], opening, 0, IGNORE, 0)]
         line += [(0, opening + 1 + i, 0, IGNORE, 0) for i in range(patches)]
-        for number, (turns, picture) in enumerate(row_conversations(scene, rng), start=1):
+        for number, (turns, picture) in enumerate(row_conversations(scene, rng, weights), start=1):
             marked = conversation(turns, rng, t, picture)
             start = opening + 1 + patches if picture else opening
             for i, (token, _) in enumerate(marked):

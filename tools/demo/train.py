@@ -23,10 +23,11 @@ from batches import AUX_CLASSES, IGNORE, Batch, make_batch, make_pictures, row_m
 from model import Config, YiVL, causal
 from pixels import MEAN, STD
 from prompt import OPENING
+from questions import KINDS
 from scenes import SHAPES
 from tokenizer import Tokenizer
 
-RATE, WARM_UP = 2e-3, 200
+WARM_UP = 200
 LOOK = 2  # times as many pictures in a batch while the tower learns alone: that is cheap
 
 
@@ -38,7 +39,7 @@ def learning_rate(step: int, options: argparse.Namespace) -> float:
     """
     warm = (step if step < options.look else step - options.look) + 1
     left = (options.steps - step) / options.decay
-    return RATE * min(1.0, warm / WARM_UP, 0.02 + 0.98 * left)
+    return options.rate * min(1.0, warm / WARM_UP, 0.02 + 0.98 * left)
 
 
 def normalised(pixels: Tensor) -> Tensor:
@@ -175,7 +176,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     head = nn.Linear(config.vision.width, sum(AUX_CLASSES))
     parameters = [*model.parameters(), *head.parameters()]
     whiten(model, make_pictures(f"whiten {options.seed}", 256, image, grid)[0])
-    optimizer = torch.optim.AdamW(groups(model, head), lr=RATE, betas=(0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW(groups(model, head), lr=options.rate, betas=(0.9, 0.98), fused=True)
     first, file = 0, work / "checkpoint.pt"
     if file.exists():
         state = torch.load(file)
@@ -202,7 +203,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
             looked = patch_loss(head, model.model.vision_tower(normalised(pixels)), aux)
         else:
             seed = f"train {options.seed} {step} {rank}"
-            batch = make_batch(seed, share, words, image, grid)
+            batch = make_batch(seed, share, words, image, grid, options.more, options.alike)
             spoken, looked = loss_of(model, head, opening, batch)
         (spoken + looked).backward()
         average_gradients(parameters, processes)
@@ -228,6 +229,9 @@ def main() -> None:
     args.add_argument("--steps", type=int, default=8000)
     args.add_argument("--decay", type=int, default=3500, help="how many of them, the last, decay")
     args.add_argument("--look", type=int, default=3000, help="the first steps: the tower alone")
+    args.add_argument("--more", choices=KINDS, help="a kind of question to ask four times as often")
+    args.add_argument("--alike", action="store_true", help="pictures whose shapes are easily mixed up")
+    args.add_argument("--rate", type=float, default=2e-3, help="of learning, at most")
     args.add_argument("--rows", type=int, default=16, help="pictures in a batch")
     args.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     args.add_argument("--seed", type=int, default=1)
