@@ -17,7 +17,7 @@ inline constexpr int64_t kResampleColumn = kResampleRows * 3;  ///< bytes of one
 struct TilePass {
   const uint8_t* tile;  ///< [columns, kResampleRows, 3]: column after column, so that one weight
                         ///< meets 24 neighbouring bytes
-  int64_t origin;             ///< input sample that is column 0
+  int64_t origin;       ///< input sample that is column 0
   const Taps::Range* ranges;  ///< [outputs]
   int64_t outputs;
   const int32_t* weights;  ///< of the taps
