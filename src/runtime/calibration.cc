@@ -37,8 +37,19 @@ std::string machine() {
                      kKernels);
 }
 
-std::string entry_name(int threads, double speed) {
-  return fmt::format("{} threads, speed {}", threads, speed);
+std::string entry_name(int threads) {
+  return fmt::format("{} threads", threads);
+}
+
+// A slower device stretches every op by the same factor: no need to wait for it.
+KernelRates at_speed(KernelRates rates, double speed) {
+  for (double& rate : rates.flops_per_s) rate *= speed;
+  for (double& rate : rates.read_bytes_per_s) rate *= speed;
+  rates.attention_flops_per_s *= speed;
+  rates.kv_bytes_per_s *= speed;
+  rates.values_per_s *= speed;
+  rates.op_s /= speed;
+  return rates;
 }
 
 // The file's object when it is of this machine, else an empty one of it.
@@ -115,15 +126,15 @@ std::string calibration_file() {
 
 KernelRates calibrated_rates(int threads, double speed) {
   const std::string file = calibration_file();
-  const auto known = find_rates(read_calibration(file), file, entry_name(threads, speed));
-  return known ? *known : recalibrated_rates(threads, speed);
+  const auto known = find_rates(read_calibration(file), file, entry_name(threads));
+  return known ? at_speed(*known, speed) : recalibrated_rates(threads, speed);
 }
 
 KernelRates recalibrated_rates(int threads, double speed) {
-  const KernelRates rates = measure_rates(threads, speed);
+  const KernelRates rates = measure_rates(threads);
   const std::string file = calibration_file();
-  write_rates(file, read_calibration(file), entry_name(threads, speed), rates);
-  return rates;
+  write_rates(file, read_calibration(file), entry_name(threads), rates);
+  return at_speed(rates, speed);
 }
 
 }  // namespace tessera

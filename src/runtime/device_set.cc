@@ -86,12 +86,11 @@ DeviceSet open_devices(const std::vector<DeviceSpec>& specs) {
   return set;
 }
 
-KernelRates measure_rates(int threads, double speed) {
+KernelRates measure_rates(int threads) {
   const std::unique_ptr<Device> device = open_virtual_device({.name = "measure",
                                                               .kind = DeviceKind::kVirtual,
                                                               .budget_bytes = kMeasureBudget,
-                                                              .threads = threads,
-                                                              .speed = speed});
+                                                              .threads = threads});
   return measure_kernel_rates(*device);
 }
 

@@ -27,7 +27,7 @@ std::vector<PlanDevice> describe_devices(const DeviceSet& set);
 PlanLinks describe_links(const DeviceSet& set, const std::vector<PlanDevice>& described);
 
 /// What a virtual device of so many threads reaches, measured on one opened for it.
-KernelRates measure_rates(int threads, double speed);
+KernelRates measure_rates(int threads);
 
 /// Throws Error when the host has less memory than `bytes` left, before any of it is taken.
 void require_host_memory(uint64_t bytes);

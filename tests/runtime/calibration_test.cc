@@ -38,23 +38,23 @@ TEST_F(Calibration, IsMeasuredOnceAndKept) {
 TEST_F(Calibration, WhatABusyMachineReachedIsSoonMeasuredAnew) {
   calibrated_rates(1, kSpeed);
   Json busy = content();
-  Json& rates = busy["rates"]["1 threads, speed 0.5"];
+  Json& rates = busy["rates"]["1 threads"];
   rates["kv_bytes_per_s"] = 12345.0;
   rates["undisturbed"] = false;
   write_file_atomic(calibration_file(), busy.dump());
-  EXPECT_EQ(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0);
+  EXPECT_EQ(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0 * kSpeed);
   rates["measured_at"] = rates["measured_at"].get<int64_t>() - 3600;
   write_file_atomic(calibration_file(), busy.dump());
-  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0);
+  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0 * kSpeed);
 }
 
 TEST_F(Calibration, AnotherMachinesRatesAreNotTaken) {
   calibrated_rates(1, kSpeed);
   Json other = content();
   other["machine"] = "a faster one";
-  other["rates"]["1 threads, speed 0.5"]["kv_bytes_per_s"] = 12345.0;
+  other["rates"]["1 threads"]["kv_bytes_per_s"] = 12345.0;
   write_file_atomic(calibration_file(), other.dump());
-  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0);
+  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0 * kSpeed);
   EXPECT_NE(content()["machine"], "a faster one");
 }
 
@@ -62,7 +62,7 @@ TEST_F(Calibration, WhatIsBrokenIsMeasuredAnew) {
   calibrated_rates(1, kSpeed);
   const std::string whole = content().dump();
   Json wrong = content();
-  wrong["rates"]["1 threads, speed 0.5"]["flops_per_s"][0] = -1;
+  wrong["rates"]["1 threads"]["flops_per_s"][0] = -1;
   for (const std::string& text :
        {whole.substr(0, whole.size() / 2), std::string("[]"), std::string(), wrong.dump()}) {
     write_file_atomic(calibration_file(), text);
