@@ -61,6 +61,8 @@ class TerminalReader final : public LineReader {
 
   Line next() override {
     interrupted_ = false;
+    // libedit shows the prompt first: a key that comes in between would be a cooked terminal's.
+    ::el_set(edit_.get(), EL_PREP_TERM, 1);
     int count = 0;
     const char* text = ::el_gets(edit_.get(), &count);
     if (interrupted_) {
