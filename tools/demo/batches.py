@@ -20,7 +20,7 @@ from draw import draw
 from pixels import squared
 from prompt import OPENING, answer_text, question_text
 from questions import Question, ask_any
-from scenes import COLOURS, SHAPES, Scene, crowded_scene, random_scene
+from scenes import COLOURS, SHAPES, Scene, Thing, crowded_scene, random_scene
 from tokenizer import Tokenizer
 
 IGNORE = -100
@@ -55,6 +55,20 @@ class Batch:
     question: Tensor  # which of `asked` that answer is for
     asked: list[Question]
     aux: Tensor  # [rows, patches, len(AUX_CLASSES)]
+    look: Tensor  # bool [rows, T, patches]: where the thing stands that this part of an answer is about
+
+
+def patch_middles(scene: Scene, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """In the scene's pixels: x [1, grid] and y [grid, 1]."""
+    side = max(scene.width, scene.height)
+    left, top = (side - scene.width) // 2, (side - scene.height) // 2
+    middle = (np.arange(grid) + 0.5) * side / grid
+    return (middle - left)[None, :], (middle - top)[:, None]
+
+
+def covered(thing: Thing, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of which patches the thing's box holds the middle."""
+    return (abs(x - thing.x) * 2 <= thing.width) & (abs(y - thing.y) * 2 <= thing.height)
 
 
 def patch_labels(scene: Scene, grid: int) -> np.ndarray:
@@ -62,11 +76,10 @@ def patch_labels(scene: Scene, grid: int) -> np.ndarray:
     side = max(scene.width, scene.height)
     left, top = (side - scene.width) // 2, (side - scene.height) // 2
     labels = np.zeros((grid, grid, len(AUX_CLASSES)), dtype=np.int64)
-    middle = (np.arange(grid) + 0.5) * side / grid
-    x, y = (middle - left)[None, :], (middle - top)[:, None]
+    x, y = patch_middles(scene, grid)
     labels[(x < 0) | (x >= scene.width) | (y < 0) | (y >= scene.height), 0] = 1
     for thing in scene.things:
-        inside = (abs(x - thing.x) * 2 <= thing.width) & (abs(y - thing.y) * 2 <= thing.height)
+        inside = covered(thing, x, y)
         labels[inside, 1] = 1 + COLOURS.index(thing.colour)
         labels[inside, 3] = 1 + 3 * (1 + scene.row(thing)) + 1 + scene.column(thing)
         if thing.kind == "number":
@@ -161,6 +174,7 @@ def make_batch(
     patches = grid * grid
     pictures, aux, lines = [], [], []
     asked: list[Question] = []
+    stands: list[np.ndarray] = []  # of each question, the patches of what it is about
     for _ in range(rows):
         scene = random_scene(rng)
         for _ in range(4 if alike else 0):
@@ -178,11 +192,16 @@ def make_batch(
                 segment = number if picture else ALONE
                 line.append((token, start + i, segment, target, len(asked) + turn))
             asked += turns
+            middles = patch_middles(scene, grid)
+            nowhere = np.zeros((grid, grid), dtype=bool)
+            stands += [covered(q.about, *middles) if q.about else nowhere for q in turns]
         lines.append(line)
     longest = -(-max(map(len, lines)) // 16) * 16
     filler = (0, 0, PADDING, IGNORE, 0)
     table = np.array([line + [filler] * (longest - len(line)) for line in lines])
     tokens, positions, segment, target, question = torch.from_numpy(table).unbind(-1)
+    answers = (target != IGNORE)[..., None]
+    look = torch.from_numpy(np.stack(stands).reshape(-1, patches))[question] & answers
     return Batch(
         pixels=torch.from_numpy(np.stack(pictures)),
         tokens=tokens,
@@ -192,6 +211,7 @@ def make_batch(
         question=question,
         asked=asked,
         aux=torch.from_numpy(np.stack(aux)),
+        look=look,
     )
 
 

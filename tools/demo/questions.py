@@ -1,7 +1,8 @@
 """Questions about a scene, each with the one answer that counts as right.
 
 A maker looks at the scene and returns (question, answer), or None when the scene leaves the
-question open ("What colour is the circle?" with two circles of different colours).
+question open ("What colour is the circle?" with two circles of different colours). Where the answer
+is read off one thing alone, the maker may name it: training then shows the model where to look.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from phrases import (
 )
 from scenes import COLOURS, MAX_THINGS, SHAPES, Scene, Thing
 
-Pair = tuple[str, str]
+Made = tuple[str, str] | tuple[str, str, Thing]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Question:
     language: str
     question: str
     answer: str
+    about: Thing | None = None
 
 
 def singles(scene: Scene) -> list[Thing]:
@@ -44,7 +46,7 @@ def singles(scene: Scene) -> list[Thing]:
     return [t for t in scene.shapes if names[t.name] == 1]
 
 
-def count(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def count(scene: Scene, rng: Random, zh: bool) -> Made | None:
     colour, shape = rng.choice(COLOURS), rng.choice(SHAPES)
     if scene.shapes and rng.random() < 0.85:
         colour, shape = rng.choice(scene.shapes).name
@@ -73,7 +75,7 @@ def count(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     return ask.format(noun), f"There {verb} {counted_en(n, colour, shape)}."
 
 
-def colour(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def colour(scene: Scene, rng: Random, zh: bool) -> Made | None:
     number = scene.number
     if number and rng.random() < 0.6:
         if zh:
@@ -98,7 +100,7 @@ def colour(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     return f"What {word} {be} the {noun}?", f"The {noun} {be} {found}."
 
 
-def shape(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def shape(scene: Scene, rng: Random, zh: bool) -> Made | None:
     clear = [t for t in scene.shapes if sum(o.colour == t.colour for o in scene.shapes) == 1]
     if not clear:
         return None
@@ -111,7 +113,7 @@ def shape(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     return text, f"It is {article(thing.kind)}."
 
 
-def position(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def position(scene: Scene, rng: Random, zh: bool) -> Made | None:
     number = scene.number
     if number and rng.random() < 0.5:
         thing, en, cn = number, "number", "数字"
@@ -124,12 +126,12 @@ def position(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     place = scene.row(thing), scene.column(thing)
     if zh:
         ask = rng.choice(("{}在哪里？", "{}在什么位置？"))
-        return ask.format(cn), f"{cn}在{PLACE_ZH[place]}。"
+        return ask.format(cn), f"{cn}在{PLACE_ZH[place]}。", thing
     ask = rng.choice(("Where is the {}?", "Where do you see the {}?"))
-    return ask.format(en), f"The {en} is {PLACE_EN[place]}."
+    return ask.format(en), f"The {en} is {PLACE_EN[place]}.", thing
 
 
-def digit(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def digit(scene: Scene, rng: Random, zh: bool) -> Made | None:
     if scene.number is None:
         return None
     text = scene.number.text
@@ -142,7 +144,7 @@ def digit(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     return ask, f"The number is {text}."
 
 
-def yes_no(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def yes_no(scene: Scene, rng: Random, zh: bool) -> Made | None:
     """Half yes; most noes ask for a mix of what is there, so that a glance is not enough."""
     present = {t.name for t in scene.shapes}
     if rng.random() < 0.5 and present:
@@ -160,7 +162,7 @@ def yes_no(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     return ask.format(article(noun_en(*name))), yes if name in present else no
 
 
-def describe(scene: Scene, rng: Random, zh: bool) -> Pair | None:
+def describe(scene: Scene, rng: Random, zh: bool) -> Made | None:
     """All groups of alike shapes in the order of the colours and shapes, then the number."""
     groups = Counter(t.name for t in scene.shapes)
     order = sorted(groups, key=lambda n: (COLOURS.index(n[0]), SHAPES.index(n[1])))
@@ -177,7 +179,7 @@ def describe(scene: Scene, rng: Random, zh: bool) -> Pair | None:
     return ask, f"I see {listed_en(parts)}."
 
 
-MAKERS: dict[str, Callable[[Scene, Random, bool], Pair | None]] = {
+MAKERS: dict[str, Callable[[Scene, Random, bool], Made | None]] = {
     "count": count,
     "colour": colour,
     "shape": shape,
@@ -191,8 +193,8 @@ KINDS = tuple(MAKERS)
 
 def ask(scene: Scene, rng: Random, kind: str, language: str) -> Question | None:
     assert language in LANGUAGES and len(scene.shapes) <= MAX_THINGS
-    pair = MAKERS[kind](scene, rng, language == "zh")
-    return Question(kind, language, *pair) if pair else None
+    made = MAKERS[kind](scene, rng, language == "zh")
+    return Question(kind, language, *made) if made else None
 
 
 def ask_any(scene: Scene, rng: Random, weights: dict[str, float]) -> Question:

@@ -4,7 +4,8 @@
 
 DIR gets tokenizer.model, checkpoint.pt and train.log. Beside the answers, a linear head on the
 tower learns what stands at each patch (shape or digit, colour, place, how many are alike): without
-that signal a model this small takes hours to learn to see. The head is not exported.
+that signal a model this small takes hours to learn to see. The head is not exported. Where an
+answer is about one thing, two of the decoder's heads learn besides to look at just that thing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, distributed, nn
 
 import tokenizer
 from batches import AUX_CLASSES, IGNORE, Batch, make_batch, make_pictures, row_mask
-from model import Config, YiVL, causal
+from model import Attention, Config, YiVL, causal, rotate
 from pixels import MEAN, STD
 from prompt import OPENING
 from questions import KINDS
@@ -29,6 +30,8 @@ from tokenizer import Tokenizer
 
 WARM_UP = 200
 LOOK = 2  # times as many pictures in a batch while the tower learns alone: that is cheap
+POINTING_LAYER = 4  # of the decoder: the question has been read, and the answer is still to be said
+POINTING_HEADS = 2
 
 
 def learning_rate(step: int, options: argparse.Namespace) -> float:
@@ -47,8 +50,8 @@ def normalised(pixels: Tensor) -> Tensor:
     return ((pixels / 255 - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
 
 
-def forward(model: YiVL, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Logits where an answer's token comes next, and the tower's features."""
+def forward(model: YiVL, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits where an answer's token comes next, the tower's features, and the pointing loss."""
     picture, features = model.picture_rows(normalised(batch.pixels))
     embed = model.model.embed_tokens
     patches = picture.shape[1]
@@ -63,8 +66,29 @@ def forward(model: YiVL, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]
     places = torch.arange(len(opening))[None]
     _, past = model.decode(embed(opening)[None], places, causal(len(opening)))
     mask = row_mask(batch.segment, len(opening))
-    hidden, _ = model.decode(rows, batch.positions, mask, past)
-    return model.lm_head(hidden[batch.target != IGNORE]).float(), features
+    attention = model.model.layers[POINTING_LAYER].self_attn
+    given: list[tuple] = []
+    hook = attention.register_forward_pre_hook(lambda _, arguments: given.append(arguments))
+    hidden, present = model.decode(rows, batch.positions, mask, past)
+    hook.remove()
+    pointing = pointing_loss(attention, *given[0][:2], mask, present[POINTING_LAYER][0], batch.look)
+    return model.lm_head(hidden[batch.target != IGNORE]).float(), features, pointing
+
+
+def pointing_loss(
+    attention: Attention, h: Tensor, turn: tuple, mask: Tensor, keys: Tensor, look: Tensor
+) -> Tensor:
+    """Minus the logarithm of the attention's share that falls on the patches of `look` [rows, T,
+    patches], in the mean of the first heads and of the rows of h [rows, T, width] that have any."""
+    asked = look.any(-1)
+    if not asked.any():
+        return torch.zeros(())
+    q = rotate(attention.q_proj(h).unflatten(-1, (-1, attention.head_size)).transpose(1, 2), *turn)
+    scores = q[:, :POINTING_HEADS] @ keys[:, :1].transpose(-1, -2) / attention.head_size**0.5 + mask
+    share = scores.log_softmax(-1)  # [rows, heads, T, opening + T]
+    start = keys.shape[2] - h.shape[1] + 1  # behind the opening and a space
+    share = share[..., start : start + look.shape[-1]].masked_fill(~look[:, None], -torch.inf)
+    return -share.logsumexp(-1).transpose(1, 2)[asked].mean()
 
 
 def patch_loss(head: nn.Linear, features: Tensor, aux: Tensor) -> Tensor:
@@ -77,11 +101,11 @@ def patch_loss(head: nn.Linear, features: Tensor, aux: Tensor) -> Tensor:
     return loss
 
 
-def loss_of(model: YiVL, head: nn.Linear, opening: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Cross entropy of the answers, and of the patches' classes."""
-    logits, features = forward(model, opening, batch)
+def loss_of(model: YiVL, head: nn.Linear, opening: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+    """Cross entropy of the answers and of the patches' classes, and the pointing loss."""
+    logits, features, pointing = forward(model, opening, batch)
     language = F.cross_entropy(logits, batch.target[batch.target != IGNORE])
-    return language, patch_loss(head, features, batch.aux)
+    return language, patch_loss(head, features, batch.aux), pointing
 
 
 @torch.no_grad()
@@ -190,7 +214,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     log = open(work / "train.log" if rank == 0 else os.devnull, "a", buffering=1)
     size = sum(p.numel() for p in model.parameters())
     print(f"{size} parameters, from step {first} of {options.steps}", file=log)
-    started, language, seen = time.time(), 0.0, 0.0
+    started, means = time.time(), torch.zeros(3)
     for step in range(first, options.steps):
         share = options.rows // processes
         for group in optimizer.param_groups:
@@ -199,22 +223,23 @@ def train(rank: int, options: argparse.Namespace) -> None:
         if step < options.look:
             seed = f"look {options.seed} {step} {rank}"
             pixels, aux = make_pictures(seed, LOOK * share, image, grid)
-            spoken = torch.zeros(())
             looked = patch_loss(head, model.model.vision_tower(normalised(pixels)), aux)
+            losses = torch.zeros(()), looked, torch.zeros(())
         else:
             seed = f"train {options.seed} {step} {rank}"
             batch = make_batch(seed, share, words, image, grid, options.more, options.alike)
-            spoken, looked = loss_of(model, head, opening, batch)
-        (spoken + looked).backward()
+            losses = loss_of(model, head, opening, batch)
+        (losses[0] + losses[1] + options.pointing * losses[2]).backward()
         average_gradients(parameters, processes)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        language, seen, done = language + spoken.item(), seen + looked.item(), step + 1
+        done = step + 1
+        means += torch.stack(losses).detach() / 50
         if done % 50 == 0:
-            clock = f"seconds/step {(time.time() - started) / 50:.2f}"
-            means = f"answers {language / 50:.4f} patches {seen / 50:.4f}"
-            print(f"step {done} {means} {clock}", file=log)
-            started, language, seen = time.time(), 0.0, 0.0
+            answers, patches, pointing = means.tolist()
+            said = f"answers {answers:.4f} patches {patches:.4f} pointing {pointing:.4f}"
+            print(f"step {done} {said} seconds/step {(time.time() - started) / 50:.2f}", file=log)
+            started, means = time.time(), torch.zeros(3)
         if rank == 0 and (done % options.every == 0 or done == options.steps):
             state = dict(model=model.state_dict(), head=head.state_dict(), step=done)
             save(file, optimizer=optimizer.state_dict(), config=config.to_dict(), **state)
@@ -231,6 +256,7 @@ def main() -> None:
     args.add_argument("--look", type=int, default=3000, help="the first steps: the tower alone")
     args.add_argument("--more", choices=KINDS, help="a kind of question to ask four times as often")
     args.add_argument("--alike", action="store_true", help="pictures whose shapes are easily mixed up")
+    args.add_argument("--pointing", type=float, default=0.1, help="weight of the pointing loss")
     args.add_argument("--rate", type=float, default=2e-3, help="of learning, at most")
     args.add_argument("--rows", type=int, default=16, help="pictures in a batch")
     args.add_argument("--every", type=int, default=250, help="steps between checkpoints")
