@@ -9,7 +9,7 @@ say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
 PACKAGES=(
   build-essential cmake ninja-build pkg-config python3
   nlohmann-json3-dev libcli11-dev libfmt-dev libsentencepiece-dev libhwloc-dev libedit-dev
-  libpcre2-dev libutf8proc-dev
+  libpcre2-dev libutf8proc-dev libxxhash-dev
   libjpeg-dev libpng-dev libwebp-dev libgif-dev
 )
 TEST_PACKAGES=(

@@ -10,15 +10,11 @@
 #include <system_error>
 #include <utility>
 
+#include "base/system_error.h"
 #include "tessera/error.h"
 
 namespace tessera {
 namespace {
-
-[[noreturn]] void throw_system_error(const std::string& path, const char* doing, int code) {
-  throw Error({.where = path,
-               .what = fmt::format("cannot {}: {}", doing, std::generic_category().message(code))});
-}
 
 struct Opened {
   int fd;
@@ -45,6 +41,11 @@ Opened open_regular(const std::string& path) {
 }
 
 }  // namespace
+
+void throw_system_error(const std::string& path, const char* doing, int code) {
+  throw Error({.where = path,
+               .what = fmt::format("cannot {}: {}", doing, std::generic_category().message(code))});
+}
 
 File::File(std::string path, int fd, uint64_t size)
     : path_(std::move(path)), fd_(fd), size_(size) {}
@@ -111,6 +112,26 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+void read_in(std::span<const std::byte> mapped, const std::string& path) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t before = reinterpret_cast<uintptr_t>(mapped.data()) % page;
+  std::byte* begin = const_cast<std::byte*>(mapped.data()) - before;
+  const size_t bytes = mapped.size() + before;
+#ifdef MADV_POPULATE_READ
+  int status = 0;
+  do {
+    status = ::madvise(begin, bytes, MADV_POPULATE_READ);
+  } while (status != 0 && errno == EINTR);
+  if (status == 0) return;
+  if (errno == EFAULT)
+    throw Error({.where = path,
+                 .what = "the file has shrunk since it was opened, or its disk cannot read it"});
+  if (errno != EINVAL) throw_system_error(path, "read", errno);
+#endif
+  // Linux before 5.14 has no such call: the pages are only wished for, and map when touched.
+  ::madvise(begin, bytes, MADV_WILLNEED);
 }
 
 std::string read_file(const std::string& path, uint64_t max_bytes) {

@@ -34,7 +34,8 @@ class File {
   uint64_t size_ = 0;
 };
 
-/// A whole file mapped read-only. Owns the mapping.
+/// A whole file mapped read-only. Owns the mapping. Whoever touches bytes of a file that has shrunk
+/// meanwhile is killed by the system.
 class MappedFile {
  public:
   static MappedFile open(const std::string& path);
@@ -52,6 +53,11 @@ class MappedFile {
   std::string path_;
   std::span<const std::byte> bytes_;
 };
+
+/// Brings these bytes of a MappedFile of `path` into memory and maps their pages, so that the first
+/// to use them does not wait. Throws Error, instead of what touching them would do, when the file
+/// has shrunk or cannot be read. Any thread.
+void read_in(std::span<const std::byte> mapped, const std::string& path);
 
 /// The whole file as bytes; a file above `max_bytes` is an Error.
 std::string read_file(const std::string& path, uint64_t max_bytes);

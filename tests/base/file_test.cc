@@ -51,6 +51,18 @@ TEST_F(FileTest, MapsWholeFilesEmptyOnesToo) {
   EXPECT_TRUE(MappedFile::open(path("empty")).bytes().empty());
 }
 
+TEST_F(FileTest, ReadsInWhatIsMappedAndSurvivesAFileThatShrank) {
+  write_file_atomic(path("a"), std::string(1 << 20, 'a'));
+  const MappedFile mapped = MappedFile::open(path("a"));
+  read_in(mapped.bytes(), path("a"));
+  read_in(mapped.bytes().subspan(5000, 10), path("a"));  // not at a page's start
+  EXPECT_EQ(mapped.bytes()[5000], std::byte{'a'});
+  fs::resize_file(path("a"), 100'000);
+  read_in(mapped.bytes().first(100'000), path("a"));
+  EXPECT_THAT(error_of([&] { read_in(mapped.bytes(), path("a")); }),
+              HasSubstr(path("a") + ": the file has shrunk"));
+}
+
 TEST_F(FileTest, ReadFileHoldsItsLimit) {
   write_file_atomic(path("a"), "0123456789");
   EXPECT_EQ(read_file(path("a"), 10), "0123456789");
