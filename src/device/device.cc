@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cassert>
 #include <cmath>
 #include <utility>
 
@@ -41,10 +42,14 @@ DeviceInfo checked(DeviceInfo info) {
 Device::Device(DeviceInfo info)
     : info_(checked(std::move(info))), ledger_(info_.name, info_.budget_bytes) {}
 
-DeviceBuffer Device::allocate(uint64_t bytes, MemoryKind kind, std::string_view owner) {
+uint64_t Device::booked_bytes(uint64_t bytes) const {
   // A size near 2^64 must not wrap to a small one: the ledger refuses it as it stands.
   const bool wraps = bytes > UINT64_MAX - info_.granule_bytes;
-  const uint64_t rounded = wraps ? bytes : round_up(bytes, info_.granule_bytes);
+  return wraps ? bytes : round_up(bytes, info_.granule_bytes);
+}
+
+DeviceBuffer Device::allocate(uint64_t bytes, MemoryKind kind, std::string_view owner) {
+  const uint64_t rounded = booked_bytes(bytes);
   if (rounded == 0) return {};
   std::string name(owner);
   ledger_.charge(kind, name, rounded);
@@ -57,16 +62,43 @@ DeviceBuffer Device::allocate(uint64_t bytes, MemoryKind kind, std::string_view 
   }
 }
 
+DeviceBuffer Device::adopt(MappedFile file, uint64_t offset, uint64_t bytes, MemoryKind kind,
+                           std::string_view owner) {
+  assert(offset % kAdoptAlignment == 0);
+  const std::span<const std::byte> held = file.bytes();
+  if (offset > held.size() || bytes > held.size() - offset)
+    throw Error({.where = file.path(),
+                 .expected = fmt::format("{} bytes from byte {}", bytes, offset),
+                 .found = fmt::format("{} bytes", held.size())});
+  const std::span<const std::byte> from = held.subspan(offset, bytes);
+  if (!in_host_memory()) {
+    DeviceBuffer buffer = allocate(bytes, kind, owner);
+    fill(buffer.data(), from);
+    return buffer;
+  }
+  const uint64_t booked = booked_bytes(bytes);
+  std::string name(owner);
+  ledger_.charge(kind, name, booked);
+  return {*this,          const_cast<std::byte*>(from.data()), booked, kind, std::move(name),
+          std::move(file)};
+}
+
 DeviceBuffer::DeviceBuffer(Device& device, void* data, uint64_t bytes, MemoryKind kind,
-                           std::string owner)
-    : device_(&device), data_(data), bytes_(bytes), kind_(kind), owner_(std::move(owner)) {}
+                           std::string owner, std::optional<MappedFile> file)
+    : device_(&device),
+      data_(data),
+      bytes_(bytes),
+      kind_(kind),
+      owner_(std::move(owner)),
+      file_(std::move(file)) {}
 
 DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
     : device_(std::exchange(other.device_, nullptr)),
       data_(std::exchange(other.data_, nullptr)),
       bytes_(std::exchange(other.bytes_, 0)),
       kind_(other.kind_),
-      owner_(std::move(other.owner_)) {}
+      owner_(std::move(other.owner_)),
+      file_(std::exchange(other.file_, std::nullopt)) {}
 
 DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
   DeviceBuffer taken(std::move(other));  // what this held is freed here, not at other's end
@@ -75,13 +107,18 @@ DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
   std::swap(bytes_, taken.bytes_);
   std::swap(kind_, taken.kind_);
   std::swap(owner_, taken.owner_);
+  std::swap(file_, taken.file_);
   return *this;
 }
 
 DeviceBuffer::~DeviceBuffer() {
   if (device_ == nullptr) return;
   // The memory first: no one may book bytes that are still held.
-  device_->give_back(data_, bytes_);
+  if (file_) {
+    file_.reset();
+  } else {
+    device_->give_back(data_, bytes_);
+  }
   device_->ledger().release(kind_, owner_, bytes_);
 }
 

@@ -2,10 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "base/isa.h"
 #include "device/ledger.h"
 #include "device/stream.h"
@@ -37,6 +40,9 @@ struct DeviceInfo {
 
 class DeviceBuffer;
 
+/// What the kernels ask of weights: a cache line, and the widest vector.
+inline constexpr uint64_t kAdoptAlignment = 64;
+
 /// One place where tensors live and ops run. Thread-safe. Outlives its buffers, streams and events.
 class Device {
  public:
@@ -52,6 +58,14 @@ class Device {
   /// gives a buffer whose data() is null.
   DeviceBuffer allocate(uint64_t bytes, MemoryKind kind, std::string_view owner);
 
+  /// Bytes [offset, offset + bytes) of a file as a buffer that nobody may write, booked like any
+  /// other. A device whose memory is the host's keeps the mapping and copies nothing; another
+  /// allocates and copies before it returns. Throws Error as allocate does, and when the file has
+  /// not that many bytes.
+  ///   offset   a multiple of kAdoptAlignment
+  DeviceBuffer adopt(MappedFile file, uint64_t offset, uint64_t bytes, MemoryKind kind,
+                     std::string_view owner);
+
   virtual std::unique_ptr<Stream> open_stream(std::string_view name) = 0;
   virtual std::unique_ptr<Event> make_event() = 0;
 
@@ -60,15 +74,19 @@ class Device {
 
  private:
   friend class DeviceBuffer;
+  uint64_t booked_bytes(uint64_t bytes) const;
   virtual void* take(uint64_t bytes) = 0;  // throws Error when the machine has no more
   virtual void give_back(void* data, uint64_t bytes) noexcept = 0;
+  virtual bool in_host_memory() const = 0;
+  // Copies from host memory into an allocation; only for devices that have memory of their own.
+  virtual void fill(void* data, std::span<const std::byte> from) = 0;
 
   const DeviceInfo info_;
   Ledger ledger_;
 };
 
-/// Owns bytes on one device and frees them. Moves; does not copy. All other code holds a Tensor,
-/// which never frees.
+/// Owns bytes on one device, or the file that they are mapped from, and frees them. Moves; does not
+/// copy. All other code holds a Tensor, which never frees.
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;  ///< owns nothing
@@ -82,13 +100,15 @@ class DeviceBuffer {
 
  private:
   friend class Device;
-  DeviceBuffer(Device& device, void* data, uint64_t bytes, MemoryKind kind, std::string owner);
+  DeviceBuffer(Device& device, void* data, uint64_t bytes, MemoryKind kind, std::string owner,
+               std::optional<MappedFile> file = std::nullopt);
 
   Device* device_ = nullptr;
   void* data_ = nullptr;
   uint64_t bytes_ = 0;
   MemoryKind kind_ = MemoryKind::kFixed;
   std::string owner_;
+  std::optional<MappedFile> file_;  // adopted: holds the memory instead of the device
 };
 
 /// CPU memory with an enforced budget, worker threads of its own, one thread more per stream.

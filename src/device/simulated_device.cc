@@ -92,6 +92,8 @@ class SimulatedDevice final : public Device {
  private:
   void* take(uint64_t) override { return nullptr; }
   void give_back(void*, uint64_t) noexcept override {}
+  bool in_host_memory() const override { return false; }
+  void fill(void*, std::span<const std::byte>) override {}
 };
 
 }  // namespace

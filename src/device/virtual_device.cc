@@ -40,6 +40,8 @@ class VirtualDevice final : public Device {
  private:
   void* take(uint64_t bytes) override;
   void give_back(void* data, uint64_t bytes) noexcept override;
+  bool in_host_memory() const override { return true; }
+  void fill(void*, std::span<const std::byte>) override {}
 
   WorkerPool pool_;
 };

@@ -8,6 +8,7 @@
 #include "base/bounded_queue.h"
 #include "device/device.h"
 #include "tests/support/error_of.h"
+#include "tests/support/temp_folder.h"
 
 namespace tessera {
 namespace {
@@ -231,6 +232,15 @@ TEST(SimulatedDevice, ThreadsDoNotChangeItsClock) {
   for (std::thread& thread : threads) thread.join();
   const double expected_s = sum(times) + (kChunks - 1) * slowest(times);
   EXPECT_NEAR(events.back()->time_s(), expected_s, 1e-9 * expected_s);
+}
+
+TEST(SimulatedDevice, BooksWhatItAdoptsAndHoldsNothing) {
+  const TempFolder folder;
+  const auto device = open_simulated_device({.name = "sim:0", .budget_bytes = 100});
+  const DeviceBuffer buffer = device->adopt(MappedFile::open(folder.write("w", "weights")), 0, 7,
+                                            MemoryKind::kWeights, "a");
+  EXPECT_EQ(buffer.data(), nullptr);
+  EXPECT_EQ(device->ledger().used_bytes(MemoryKind::kWeights), 64U);
 }
 
 }  // namespace

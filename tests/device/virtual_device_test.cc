@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "device/device.h"
 #include "tests/support/error_of.h"
+#include "tests/support/temp_folder.h"
 
 namespace tessera {
 namespace {
@@ -56,6 +57,53 @@ TEST(VirtualDevice, AMachineWithoutThatMuchMemoryIsAnError) {
   EXPECT_THAT(line, AllOf(StartsWith("cpu:0: the host has no "), HasSubstr("larger than")));
   EXPECT_EQ(device->ledger().used_bytes(), 0U);  // booked first, and taken back
   EXPECT_THROW(device->allocate(UINT64_MAX, MemoryKind::kKv, "wraps"), Error);
+}
+
+MappedFile mapped_file(const TempFolder& folder, uint64_t bytes) {
+  return MappedFile::open(folder.write("weights", std::string(bytes, 'w')));
+}
+
+TEST(VirtualDevice, AdoptsWhatAFileHoldsWithoutACopy) {
+  const TempFolder folder;
+  const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = 9000});
+  MappedFile file = mapped_file(folder, 4096 + 8000);
+  const std::byte* data = file.bytes().data() + 4096;
+  DeviceBuffer buffer = device->adopt(std::move(file), 4096, 8000, MemoryKind::kWeights, "a");
+  EXPECT_EQ(buffer.data(), data);
+  EXPECT_EQ(buffer.device(), device.get());
+  EXPECT_EQ(static_cast<const char*>(buffer.data())[7999], 'w');
+  EXPECT_EQ(device->ledger().used_bytes(MemoryKind::kWeights), 8000U);
+  EXPECT_THAT(error_of([&] {
+                device->adopt(mapped_file(folder, 8192), 4096, 4096, MemoryKind::kWeights, "b");
+              }),
+              StartsWith("cpu:0: weights of b: expected at most 1000 B"));
+
+  DeviceBuffer moved = std::move(buffer);
+  EXPECT_EQ(static_cast<const char*>(moved.data())[0], 'w');
+  moved = device->allocate(64, MemoryKind::kKv, "c");  // unmaps what it held
+  EXPECT_EQ(device->ledger().used_bytes(MemoryKind::kWeights), 0U);
+  std::memset(moved.data(), 1, moved.bytes());
+}
+
+TEST(VirtualDevice, BooksWhatItAdoptsInItsGranule) {
+  const TempFolder folder;
+  const auto device =
+      open_virtual_device({.name = "cpu:0", .budget_bytes = kMiB, .granule_bytes = 4096});
+  const DeviceBuffer buffer =
+      device->adopt(mapped_file(folder, 100), 0, 100, MemoryKind::kWeights, "a");
+  EXPECT_EQ(buffer.bytes(), 4096U);
+  EXPECT_EQ(device->ledger().used_bytes(), 4096U);
+}
+
+TEST(VirtualDevice, AdoptsNoMoreThanTheFileHas) {
+  const TempFolder folder;
+  const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = kMiB});
+  for (const auto& [offset, bytes] : {std::pair<uint64_t, uint64_t>{0, 101}, {64, 37}, {128, 0}})
+    EXPECT_THAT(error_of([&] {
+                  device->adopt(mapped_file(folder, 100), offset, bytes, MemoryKind::kWeights, "a");
+                }),
+                AllOf(StartsWith(folder.path("weights")), HasSubstr("found 100 bytes")));
+  EXPECT_EQ(device->ledger().used_bytes(), 0U);
 }
 
 std::vector<int> cpus_of_this_thread() {
