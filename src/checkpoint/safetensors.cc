@@ -54,6 +54,7 @@ class HeaderEvents final : public JsonEvents {
   using JsonEvents::JsonEvents;
 
   std::vector<HeaderEntry> entries;
+  std::map<std::string, std::string> metadata;
 
   bool start_object(size_t) override {
     if (depth_ > 1 || (depth_ == 1 && name_.empty())) refuse("an object");
@@ -93,7 +94,11 @@ class HeaderEvents final : public JsonEvents {
 
   bool string(std::string& value) override {
     if (depth_ != 2 || in_list_) refuse('"' + value.substr(0, 60) + '"');
-    if (in_metadata()) return true;
+    if (in_metadata()) {
+      if (!metadata.emplace(field_, std::move(value)).second)
+        refuse("the key " + field_ + " twice");
+      return true;
+    }
     if (field_ != "dtype" || entries.back().dtype) refuse('"' + value.substr(0, 60) + '"');
     entries.back().dtype = std::move(value);
     return true;
@@ -205,6 +210,10 @@ std::vector<int64_t> checked_shape(const PlacedTensor& t, const StoredType& type
 
 }  // namespace
 
+std::string_view safetensors_dtype_name(DType dtype) {
+  return std::ranges::find(kStoredTypes, std::optional(dtype), &StoredType::dtype)->name;
+}
+
 FileTensors read_safetensors(const std::string& path) {
   return read_safetensors(FileSource(path));
 }
@@ -235,7 +244,7 @@ FileTensors read_safetensors(const ByteSource& source) {
   const uint64_t data_begin = 8 + header_bytes;
   check_tiling(tensors, source.size() - data_begin, file);
 
-  FileTensors out;
+  FileTensors out{.entries = {}, .metadata = std::move(events.metadata)};
   for (PlacedTensor& t : tensors) {
     const StoredType& type = stored_type(t.header, file);
     std::vector<int64_t> shape = checked_shape(t, type, file);

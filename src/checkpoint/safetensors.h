@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "checkpoint/byte_source.h"
 #include "checkpoint/tensor_entry.h"
@@ -15,6 +16,8 @@ namespace tessera {
 /// Source: github.com/huggingface/safetensors, README and safetensors/src/tensor.rs.
 FileTensors read_safetensors(const std::string& path);
 FileTensors read_safetensors(const ByteSource& source);
+
+std::string_view safetensors_dtype_name(DType dtype);  ///< "BF16"
 
 /// A longer header is refused. The format allows 100 MB; 70,000 tensors need about 10 MiB, and this
 /// bounds what a hostile file can make the reader hold.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,7 +34,8 @@ struct UnreadableTensor {
 /// What one file holds, in the order of the data.
 struct FileTensors {
   std::vector<TensorEntry> entries;
-  std::vector<UnreadableTensor> unreadable;
+  std::vector<UnreadableTensor> unreadable = {};
+  std::map<std::string, std::string> metadata = {};  ///< of safetensors: what the writer noted
 };
 
 /// More dimensions than this are refused in every format; a picture convolution needs four.

@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 
 std::string file_of(const std::string& header, size_t data_bytes) {
   std::string out;
@@ -46,6 +47,7 @@ TEST(Safetensors, PlacesTensorsInTheOrderOfTheData) {
   EXPECT_EQ(got.entries[2].dtype, DType::kF16);
   EXPECT_THAT(got.entries[2].shape, ElementsAre(2, 2));
   EXPECT_EQ(got.entries[2].offset, 8 + header.size() + 4);
+  EXPECT_THAT(got.metadata, ElementsAre(Pair("format", "pt"), Pair("note", "")));
 }
 
 TEST(Safetensors, ChecksTheLengthOfTheHeader) {
@@ -76,6 +78,7 @@ TEST(Safetensors, RefusesHeadersThatAreNotWhatTheFormatSays) {
       {R"({"t":{}})", "t: expected dtype, found none"},
       {R"({"t":{"dtype":"U8","shape":[4]}})", "t: expected data_offsets, found none"},
       {R"({"t":{"dtype":"U8","data_offsets":[0,4]}})", "t: expected shape, found none"},
+      {R"({"__metadata__":{"a":"","a":""}})", "found the key a twice"},
       {R"({"t":{"dtype":"U8","shape":[4],"data_offsets":[0,4],"x":0}})", "found the key \"x\""},
       {R"({"t":{"dtype":"U8","dtype":"U8","shape":[4],"data_offsets":[0,4]}})", "found \"U8\""},
       {R"({"t":{"dtype":"U8","shape":[4],"shape":[4],"data_offsets":[0,4]}})", "found it twice"},
