@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -63,7 +64,18 @@ constexpr DType table_dtype(Precision precision) {
   return precision == Precision::kF32 ? DType::kF32 : DType::kBF16;
 }
 
+/// What a unit is stored in when `wanted` is asked of the whole model: towers and embeddings stay
+/// at 16 bits or more, the head at 8 or more.
+constexpr Precision stored_precision(UnitKind kind, Precision wanted) {
+  if (kind == UnitKind::kLayer) return wanted;
+  return std::min(wanted, kind == UnitKind::kHead ? Precision::kInt8 : Precision::kBF16);
+}
+
 UnitLayout layout_of(const UnitSpec& unit, Precision precision);
+
+/// The number of the layout that layout_of and pack_rows make. Raised whenever the same bytes would
+/// mean another weight, so that packed copies of before are refused instead of misread.
+inline constexpr int64_t kUnitLayoutVersion = 1;
 
 /// The weights of one loaded unit by name. The buffer belongs to the stage.
 class UnitWeights {
