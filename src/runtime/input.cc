@@ -4,10 +4,10 @@
 
 namespace tessera {
 
-TokenInput::TokenInput(const ModelSpec& model, Device& device, const PipelineLimits& limits)
+TokenInput::TokenInput(const ModelSpec& model, Device& device, const PipelineLimits& limits,
+                       const PackedModel* packed)
     : device_(device),
-      weights_(device.allocate(layout_of(model.embedding, limits.wide).bytes, MemoryKind::kWeights,
-                               model.embedding.name)),
+      weights_(weights_memory(model.embedding, limits.wide, device, packed)),
       arena_buffer_(device.allocate(embedding_arena_bytes(model, limits), MemoryKind::kArena,
                                     model.embedding.name)),
       table_(UnitWeights(model.embedding, limits.wide, device, weights_.data()).table("table")) {

@@ -13,7 +13,8 @@ namespace tessera {
 /// and the rows of its pictures, into the first stage's slot.
 class TokenInput {
  public:
-  TokenInput(const ModelSpec& model, Device& device, const PipelineLimits& limits);
+  TokenInput(const ModelSpec& model, Device& device, const PipelineLimits& limits,
+             const PackedModel* packed);
   ~TokenInput();
 
   Device& device() const { return device_; }

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/out_of_memory.h"
 #include "base/units.h"
 #include "device/host.h"
@@ -19,34 +18,6 @@
 
 namespace tessera {
 namespace {
-
-constexpr const char* kVisionPrefix = "model.vision_tower.vision_tower.";
-
-// The tower's own folder where it has weights (as the reference reads them), else none: then the
-// copies in the main shards count.
-std::optional<TensorIndex> open_vision_tensors(const ModelConfig& config) {
-  if (!config.vision) return std::nullopt;
-  const std::string& folder = config.vision->folder;
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                           "pytorch_model.bin.index.json"})
-    if (file_exists(folder + "/" + name)) return TensorIndex::open(folder);
-  return std::nullopt;
-}
-
-ModelSpec read_model(const std::string& path) {
-  if (!directory_exists(path))
-    throw Error({.where = path,
-                 .expected = "a model folder",
-                 .found = file_exists(path) ? "a file" : "nothing there"});
-  const ModelConfig config = read_model_config(path);
-  if (config.vision_assumed)
-    throw Error({.where = path,
-                 .what = "vision tower",
-                 .expected = "the vit/ folder that config.json names",
-                 .found = "none",
-                 .hint = "was the download complete?"});
-  return describe_model(config);
-}
 
 // The reference runs Yi-VL with its own template and end; other models say theirs.
 ChatTemplate template_of(const ModelConfig& config, const std::string& mode) {
@@ -86,10 +57,9 @@ void check_request(const Request& request) {
 LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
     : model_(read_model(options.model_path)),
       tokenizer_(Tokenizer::open(options.model_path)),
-      main_tensors_(TensorIndex::open(options.model_path)),
-      vision_tensors_(open_vision_tensors(model_.config)) {
+      weights_(ModelWeights::open(model_)) {
   tokenizer_->check_vocab(model_.config.decoder.vocab);
-  make_plan_and_pipeline(options);
+  make_plan_and_pipeline(with_stored_precision(options, model_.config.dir));
   load(options, cancel);
 }
 
@@ -113,7 +83,7 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
   if (options.on_plan) options.on_plan(plan_);
 
   const Placement placement = place(plan_, devices_);
-  uint64_t host_bytes = options.host_memory_bytes;
+  uint64_t host_bytes = weights_.packed() == nullptr ? options.host_memory_bytes : 0;
   for (const auto* stages : {&plan_.stages, &plan_.side_devices})
     for (const PlanStage& stage : *stages)
       if (devices_.devices[static_cast<size_t>(stage.device)]->info().kind == DeviceKind::kVirtual)
@@ -122,7 +92,7 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
 
   const PipelineLimits limits =
       make_limits(problem.workload, static_cast<int>(devices_.devices.size()), problem.own);
-  pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
+  pipeline_ = std::make_unique<Pipeline>(model_, placement, limits, weights_.packed());
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_,
                                              std::min(problem.workload.chunk_tokens, limits.rows));
@@ -132,10 +102,8 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
   const auto progress = [&](const LoadProgress& at) {
     if (options.on_load) options.on_load(at.done_bytes, at.total_bytes, at.elapsed_s);
   };
-  load_ = load_weights(pipeline_->load_targets(), main_tensors_,
-                       vision_tensors_ ? &*vision_tensors_ : &main_tensors_,
-                       vision_tensors_ ? "" : kVisionPrefix,
-                       {.host_cap_bytes = options.host_memory_bytes}, progress, cancel);
+  load_ = weights_.load(pipeline_->load_targets(), {.host_cap_bytes = options.host_memory_bytes},
+                        progress, cancel);
   // Weights are all of a virtual device's memory that has been touched by now; the token
   // embedding's host copy counts as the host's.
   uint64_t on_devices = 0;

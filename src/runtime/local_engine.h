@@ -3,9 +3,9 @@
 #include <map>
 #include <optional>
 
-#include "checkpoint/tensor_index.h"
 #include "model/model.h"
 #include "runtime/device_set.h"
+#include "runtime/model_weights.h"
 #include "runtime/pipeline.h"
 #include "runtime/sequence_runner.h"
 #include "tessera/engine.h"
@@ -43,8 +43,7 @@ class LocalEngine final : public Engine {
 
   const ModelSpec model_;
   const std::unique_ptr<Tokenizer> tokenizer_;
-  const TensorIndex main_tensors_;
-  std::optional<TensorIndex> vision_tensors_;  // empty: the tower is in the main shards
+  const ModelWeights weights_;
   DeviceSet devices_;
   Plan plan_;
   std::unique_ptr<Pipeline> pipeline_;

@@ -8,16 +8,18 @@
 
 namespace tessera {
 
-Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits)
+Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits,
+                   const PackedModel* packed)
     : model_(model), limits_(limits), times_(placement.stages.size()) {
   for (size_t i = 0; i < placement.stages.size(); ++i) {
     const bool last = i + 1 == placement.stages.size();
-    stages_.push_back(std::make_unique<Stage>(
-        model, placement.stages[i], last ? std::optional(placement.head) : std::nullopt, limits));
+    stages_.push_back(std::make_unique<Stage>(model, placement.stages[i],
+                                              last ? std::optional(placement.head) : std::nullopt,
+                                              limits, packed));
   }
-  input_ = std::make_unique<TokenInput>(model, *placement.embedding, limits);
+  input_ = std::make_unique<TokenInput>(model, *placement.embedding, limits, packed);
   if (placement.vision != nullptr)
-    vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.wide);
+    vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.wide, packed);
 
   for (int slot = 0; slot < limits.slots; ++slot) {
     MicroBatch& batch = *batches_.emplace_back(std::make_unique<MicroBatch>());

@@ -30,8 +30,9 @@ struct StageTimes {
 class Pipeline {
  public:
   /// Books and allocates all device memory (`model` is kept by reference); weights are then loaded
-  /// into load_targets().
-  Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits);
+  /// into load_targets(). Of a packed copy each device takes its own units as they are.
+  Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits,
+           const PackedModel* packed = nullptr);
   ~Pipeline();
 
   const PipelineLimits& limits() const { return limits_; }

@@ -9,6 +9,7 @@
 #include "plan/hardware_catalogue.h"
 #include "plan/plan_file.h"
 #include "plan/planner.h"
+#include "runtime/packed_model.h"
 #include "runtime/plan_problem.h"
 #include "tessera/error.h"
 
@@ -77,7 +78,7 @@ std::vector<Precision> allowed_precisions(const ModelSpec& model, const std::str
 
 // What stays at 16 bits or more follows a precision that was asked for.
 Precision wide_of(Precision precision) {
-  return std::min(precision, Precision::kBF16);
+  return stored_precision(UnitKind::kEmbedding, precision);
 }
 
 PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
@@ -142,13 +143,18 @@ Plan plan_for_this_machine(const ModelSpec& model, const EngineOptions& options,
 
 }  // namespace
 
+Precision wanted_precision(const ModelSpec& model, const std::string& name) {
+  return allowed_precisions(model, name, true).front();
+}
+
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links) {
   return problem_here(model, options, std::move(devices), std::move(links), true);
 }
 
-Plan find_plan(const EngineOptions& options) {
-  const ModelSpec model = describe_model(read_model_config(options.model_path));
+Plan find_plan(const EngineOptions& asked) {
+  const ModelSpec model = describe_model(read_model_config(asked.model_path));
+  const EngineOptions options = with_stored_precision(asked, model.config.dir);
   const std::vector<DeviceSpec> specs = parse_devices(options.devices);
   const auto imagined = [](const DeviceSpec& spec) {
     return spec.kind == DeviceSpec::Kind::kImagined;

@@ -10,6 +10,10 @@
 
 namespace tessera {
 
+/// The precision of this name; of "auto" the model's own. Throws UsageError when there is none,
+/// Error when no kernel has it.
+Precision wanted_precision(const ModelSpec& model, const std::string& name);
+
 /// The planner's question for these options: workload, precisions and sizes filled in.
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
                              std::vector<PlanDevice> devices, PlanLinks links);

@@ -9,14 +9,13 @@ namespace tessera {
 namespace {}  // namespace
 
 Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
-             const PipelineLimits& limits)
+             const PipelineLimits& limits, const PackedModel* packed)
     : model_(model), placement_(placement), head_precision_(head), limits_(limits) {
   const DecoderConfig& config = model.config.decoder;
   Device& device = *placement.device;
 
   const auto hold = [&](const UnitSpec& unit, Precision precision) {
-    weights_.push_back(
-        device.allocate(layout_of(unit, precision).bytes, MemoryKind::kWeights, unit.name));
+    weights_.push_back(weights_memory(unit, precision, device, packed));
     return UnitWeights(unit, precision, device, weights_.back().data());
   };
   for (size_t i = 0; i < placement.precisions.size(); ++i)

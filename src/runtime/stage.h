@@ -7,6 +7,7 @@
 #include "model/decoder.h"
 #include "runtime/loader.h"
 #include "runtime/micro_batch.h"
+#include "runtime/packed_model.h"
 #include "runtime/stage_memory.h"
 
 namespace tessera {
@@ -17,9 +18,10 @@ namespace tessera {
 class Stage {
  public:
   /// Books and allocates; weights are still to be loaded (load_targets()). `head`: the precision of
-  /// the output head, on the last stage. Throws Error when the device's budget is too small.
+  /// the output head, on the last stage. `packed`: the copy that the weights come from; may be
+  /// null. Throws Error when the device's budget is too small.
   Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
-        const PipelineLimits& limits);
+        const PipelineLimits& limits, const PackedModel* packed);
   ~Stage();
 
   Device& device() const { return *placement_.device; }

@@ -2,11 +2,11 @@
 
 namespace tessera {
 
-VisionRunner::VisionRunner(const ModelSpec& model, Device& device, Precision precision)
+VisionRunner::VisionRunner(const ModelSpec& model, Device& device, Precision precision,
+                           const PackedModel* packed)
     : model_(model),
       device_(device),
-      weights_buffer_(device.allocate(layout_of(*model.vision, precision).bytes,
-                                      MemoryKind::kWeights, model.vision->name)),
+      weights_buffer_(weights_memory(*model.vision, precision, device, packed)),
       arena_buffer_(device.allocate(vision_arena_bytes(model, precision), MemoryKind::kArena,
                                     model.vision->name)),
       arena_(arena_buffer_),

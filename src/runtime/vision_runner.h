@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/vision.h"
+#include "runtime/packed_model.h"
 #include "runtime/stage_memory.h"
 
 namespace tessera {
@@ -28,7 +29,8 @@ struct ImageRows {
 /// by one thread at a time.
 class VisionRunner {
  public:
-  VisionRunner(const ModelSpec& model, Device& device, Precision precision);
+  VisionRunner(const ModelSpec& model, Device& device, Precision precision,
+               const PackedModel* packed = nullptr);
   ~VisionRunner();
 
   Device& device() const { return device_; }
