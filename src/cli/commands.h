@@ -15,6 +15,7 @@ int execute(const DevicesCommand& command);
 int execute(const BenchMachineCommand& command);
 int execute(const BenchModelCommand& command);
 int execute(const TokenizeCommand& command);
+int execute(const PackCommand& command);
 int execute(const ShowText& command);
 
 }  // namespace tessera

@@ -18,6 +18,7 @@ Commands:
   devices    what this machine has, measured
   bench      figures beside the machine's limits
   tokenize   text to token ids and back
+  pack       a copy of a model that loads without conversion
 
   tessera COMMAND --help explains a command; tessera --version tells the version.
 
@@ -92,6 +93,18 @@ inline constexpr const char* kTokenizeExamples =
   tessera tokenize --model-path Yi-VL-6B "What is this?"
   tessera tokenize --model-path Yi-VL-6B --ids 2324,14,456 --json
   tessera tokenize --model-path Yi-VL-6B -- "-- a text that begins with a dash"
+)";
+
+inline constexpr const char* kPackSummary =
+    "Writes a copy of a model in Tessera's own layout, in one precision. CPU devices map it "
+    "instead "
+    "of loading it, so that it starts at once. Every command takes OUT as --model-path. Stopped at "
+    "any point, the same command goes on.";
+inline constexpr const char* kPackExamples =
+    R"(Examples:
+  tessera pack --model-path Yi-VL-6B --precision int8 Yi-VL-6B-int8
+  tessera run --model-path Yi-VL-6B-int8 --image-file cat.jpg --question "What is this?"
+  tessera pack --check Yi-VL-6B-int8
 )";
 
 inline constexpr const char* kBenchHelp =

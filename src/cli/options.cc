@@ -37,7 +37,8 @@ void add_output(OptionSet& options, OutputOptions& output, VerbosityFlags& flags
   options.flag("--verbose", flags.verbose, "More on stderr");
 }
 
-void add_model_path(OptionSet& options, std::string& path, const std::string& description) {
+void add_model_path(OptionSet& options, std::string& path, const std::string& description,
+                    bool required = true) {
   options.group("Model and devices");
   options
       .value(
@@ -48,7 +49,7 @@ void add_model_path(OptionSet& options, std::string& path, const std::string& de
             path = value;
           },
           description)
-      ->required();
+      ->required(required);
 }
 
 // Where the model runs and how large: what `run`, `chat` and `plan` share.
@@ -321,6 +322,40 @@ Command parse_tokenize(Arguments args) {
   return command;
 }
 
+Command parse_pack(Arguments args) {
+  PackCommand command;
+  PackOptions& pack = command.pack;
+  OptionSet options("tessera pack", kPackSummary, kPackExamples);
+  VerbosityFlags flags;
+  bool with_precision = false;
+  options.positional(
+      "OUT", [&pack](const std::string& value) { pack.out = value; },
+      "Folder to make; one that an interrupted pack began is gone on with");
+  add_model_path(options, pack.model_path, "Folder of the checkpoint", false);
+  options.value(
+      "--precision", "P",
+      [&](const std::string& value) {
+        pack.precision = parse_precision_name("--precision", value);
+        with_precision = true;
+      },
+      "auto f32 bf16 int8 int6 int5 int4; auto: the model's own (default: auto)");
+  options.flag("--check", command.check,
+               "Write nothing: read the copy in OUT and compare every checksum");
+  add_output(options, command.output, flags, "One JSON object instead of the line");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  if (pack.out.empty())
+    throw UsageError({.where = "tessera pack", .expected = "the folder OUT", .found = "none"});
+  if (command.check && (!pack.model_path.empty() || with_precision))
+    throw UsageError({.where = "--check",
+                      .expected = "OUT alone",
+                      .found = with_precision ? "--precision" : "--model-path"});
+  if (!command.check && pack.model_path.empty())
+    throw UsageError({.where = "tessera pack", .expected = "--model-path DIR", .found = "none"});
+  return command;
+}
+
 struct CommandName {
   const char* name;
   Command (*parse)(Arguments args);
@@ -328,7 +363,8 @@ struct CommandName {
 
 constexpr CommandName kCommands[] = {{"run", parse_run},     {"chat", parse_chat},
                                      {"plan", parse_plan},   {"devices", parse_devices},
-                                     {"bench", parse_bench}, {"tokenize", parse_tokenize}};
+                                     {"bench", parse_bench}, {"tokenize", parse_tokenize},
+                                     {"pack", parse_pack}};
 
 [[noreturn]] void throw_no_command(Arguments args) {
   std::vector<std::string> names;

@@ -9,6 +9,7 @@
 
 #include "tessera/bench.h"
 #include "tessera/engine.h"
+#include "tessera/pack.h"
 
 namespace tessera {
 
@@ -68,13 +69,21 @@ struct TokenizeCommand {
   OutputOptions output;
 };
 
+/// `tessera pack`; with `check` only `pack.out` counts.
+struct PackCommand {
+  PackOptions pack;
+  bool check = false;
+  OutputOptions output;
+};
+
 /// --help and --version.
 struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand,
-                             BenchMachineCommand, BenchModelCommand, TokenizeCommand, ShowText>;
+using Command =
+    std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand, BenchMachineCommand,
+                 BenchModelCommand, TokenizeCommand, PackCommand, ShowText>;
 
 /// What the arguments (without the program's own name) ask for. Everything that can be judged
 /// without opening a file has been: a command that comes back has sound numbers and names. Throws

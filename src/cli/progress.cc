@@ -18,8 +18,8 @@ double share_of(uint64_t done, uint64_t total) {
 
 }  // namespace
 
-std::string format_progress(uint64_t done_bytes, uint64_t total_bytes, double elapsed_s,
-                            int columns) {
+std::string format_progress(std::string_view doing, uint64_t done_bytes, uint64_t total_bytes,
+                            double elapsed_s, int columns) {
   const double share = share_of(done_bytes, total_bytes);
   std::vector<std::string> parts = {
       fmt::format("{:3.0f} %", 100 * share),
@@ -33,7 +33,7 @@ std::string format_progress(uint64_t done_bytes, uint64_t total_bytes, double el
   }
 
   const int room = columns - 1;  // a terminal wraps when its last column is written
-  std::string line = "loading";
+  std::string line(doing);
   std::string tail;
   for (const std::string& part : parts)
     if (line.size() + tail.size() + part.size() + 2 <= static_cast<size_t>(std::max(room, 16)))
@@ -49,13 +49,15 @@ std::string format_progress(uint64_t done_bytes, uint64_t total_bytes, double el
 
 void LoadProgressView::show(uint64_t done_bytes, uint64_t total_bytes, double elapsed_s) {
   if (console_.on_terminal()) {
-    console_.status(format_progress(done_bytes, total_bytes, elapsed_s, console_.columns()));
+    console_.status(
+        format_progress(doing_, done_bytes, total_bytes, elapsed_s, console_.columns()));
     return;
   }
   const auto tenths = static_cast<uint64_t>(10 * share_of(done_bytes, total_bytes));
   if (tenths <= tenths_said_) return;
   tenths_said_ = tenths;
-  console_.say_verbose(format_progress(done_bytes, total_bytes, elapsed_s, console_.columns()));
+  console_.say_verbose(
+      format_progress(doing_, done_bytes, total_bytes, elapsed_s, console_.columns()));
 }
 
 }  // namespace tessera

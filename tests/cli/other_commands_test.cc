@@ -195,7 +195,7 @@ TEST(Help, TeachesEveryCommand) {
   EXPECT_THAT(lines_of(top.out),
               testing::Each(testing::ResultOf([](const std::string& line) { return line.size(); },
                                               testing::Le(100U))));
-  for (const char* command : {"run", "chat", "plan", "devices", "tokenize"}) {
+  for (const char* command : {"run", "chat", "plan", "devices", "tokenize", "pack"}) {
     EXPECT_THAT(top.out, HasSubstr(command));
     EXPECT_EQ(run_tessera({command, "--help"}).status, 0);
   }

@@ -33,21 +33,22 @@ TEST(Table, AlignsNumbersRightAndTextLeft) {
 
 TEST(Progress, ShowsShareBytesRateAndTimeLeft) {
   EXPECT_EQ(
-      format_progress(kGiB, 2 * kGiB, 1, 100),
+      format_progress("loading", kGiB, 2 * kGiB, 1, 100),
       "loading [###############---------------]   50 %  1.00 GiB of 2.00 GiB  1.1 GB/s  1.0 s "
       "left");
-  EXPECT_EQ(format_progress(0, 2 * kGiB, 0, 60),
+  EXPECT_EQ(format_progress("loading", 0, 2 * kGiB, 0, 60),
             "loading [-------------------------]    0 %  0 B of 2.00 GiB");
-  EXPECT_THAT(format_progress(2 * kGiB, 2 * kGiB, 2, 100), Not(HasSubstr("left")));
+  EXPECT_THAT(format_progress("loading", 2 * kGiB, 2 * kGiB, 2, 100), Not(HasSubstr("left")));
 }
 
 TEST(Progress, FitsTheTerminalAtAnyWidth) {
   for (int columns = 1; columns < 200; ++columns) {
-    const std::string line = format_progress(123 * kMiB, 70 * kGiB, 0.3, columns);
+    const std::string line = format_progress("loading", 123 * kMiB, 70 * kGiB, 0.3, columns);
     EXPECT_LT(line.size(), static_cast<size_t>(std::max(columns, 18))) << columns;
     EXPECT_THAT(line, HasSubstr("loading"));
   }
-  EXPECT_THAT(format_progress(5, 0, 1, 80), HasSubstr("100 %"));  // an empty checkpoint is done
+  EXPECT_THAT(format_progress("loading", 5, 0, 1, 80),
+              HasSubstr("100 %"));  // an empty checkpoint is done
 }
 
 // A pipe whose reading end tells what arrived.
