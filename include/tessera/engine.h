@@ -18,14 +18,16 @@ namespace tessera {
 
 /// What to run, on what, and for how much.
 struct EngineOptions {
-  std::string model_path;          ///< a checkpoint folder
-  std::string devices = "auto";    ///< as --devices
-  std::string precision = "auto";  ///< as --precision
-  std::string plan_file = {};      ///< use this plan instead of searching
-  int64_t context = 0;             ///< tokens a sequence may have; 0: the model's own maximum
-  int64_t sequences = 1;           ///< held at once: the beams of a beam search
+  std::string model_path;               ///< a checkpoint folder
+  std::string devices = "auto";         ///< as --devices
+  std::string precision = "auto";       ///< as --precision
+  std::string plan_file = {};           ///< use this plan instead of searching
+  std::string sensitivities_file = {};  ///< measured losses for the planner (tessera/quality.h)
+  int64_t context = 0;                  ///< tokens a sequence may have; 0: the model's own maximum
+  int64_t sequences = 1;                ///< held at once: the beams of a beam search
   Objective objective = Objective::kLatency;
-  int64_t chunk_tokens = 256;                 ///< of a prompt that walk the pipeline together
+  int64_t chunk_tokens = 256;  ///< of a prompt that walk the pipeline together
+  int64_t scored_rows = 0;     ///< of a chunk whose logits are wanted; above 0 only to score texts
   uint64_t host_memory_bytes = 512ULL << 20;  ///< most that loading may hold beside the devices
   LogSink log = {};
   /// Called about ten times a second while weights load, from a thread of the loader.

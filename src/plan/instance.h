@@ -18,12 +18,6 @@ inline constexpr OffChain kVision = 1, kEmbedding = 2;
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max() / 2;
 
-/// One precision for each layer, and the head's.
-struct Profile {
-  std::vector<Precision> layers;
-  Precision head = Precision::kBF16;
-};
-
 /// Every unit as near to `precision` as it can be stored.
 Profile uniform_profile(const PlanProblem& problem, Precision precision);
 

@@ -70,6 +70,7 @@ struct Workload {
   int64_t images = 1;           ///< in a prompt
   int64_t image_tokens = 1024;  ///< rows that one picture becomes
   int64_t answer_tokens = 128;
+  int64_t scored_rows = 0;  ///< of a chunk that go through the head; 0: a sequence's last alone
 };
 
 /// What a device holds beside decoder layers decides how large its activation arena is.
@@ -96,6 +97,12 @@ struct PlanProblem {
   bool embedding_on_host_allowed = true;
   Precision own = Precision::kBF16;                        ///< the model's own
   std::vector<Precision> precisions = {Precision::kBF16};  ///< the search may use; one: forced
+};
+
+/// One precision for each layer, and the head's.
+struct Profile {
+  std::vector<Precision> layers;
+  Precision head = Precision::kBF16;
 };
 
 /// Throws Error naming the field when the numbers make no sense (no layers, a rate of 0, a device

@@ -9,6 +9,7 @@
 #include "plan/hardware_catalogue.h"
 #include "plan/plan_file.h"
 #include "plan/planner.h"
+#include "plan/sensitivities.h"
 #include "runtime/packed_model.h"
 #include "runtime/plan_problem.h"
 #include "tessera/error.h"
@@ -53,7 +54,8 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
           .chunk_tokens = std::min(options.chunk_tokens, context),
           .images = model.vision ? 1 : 0,
           .image_tokens = rows,
-          .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer)};
+          .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer),
+          .scored_rows = options.scored_rows};
 }
 
 // What may be used, the wanted one first.
@@ -94,6 +96,9 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
       make_problem(model, limits, formats, std::move(devices), std::move(links), workload);
   problem.precisions = std::move(precisions);
   problem.own = wide_of(problem.precisions.front());
+  if (!options.sensitivities_file.empty())
+    use_sensitivities(problem, read_sensitivities(options.sensitivities_file),
+                      options.sensitivities_file);
   return problem;
 }
 
