@@ -62,6 +62,7 @@ PipelineLimits make_limits(const Workload& workload, int devices, Precision wide
   const int64_t chunk = std::min(workload.chunk_tokens, workload.context);
   return {.rows = std::max(chunk, workload.sequences),
           .sequences = workload.sequences,
+          .wanted = std::max(workload.sequences, std::min(workload.scored_rows, chunk)),
           .max_blocks = blocks,
           .kv_blocks = blocks * workload.sequences,
           .slots = devices + 1,  // one for each stage, and one on its way

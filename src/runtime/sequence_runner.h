@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,10 +39,24 @@ class SequenceRunner {
                      std::span<const std::unique_ptr<ImageRows>> pictures, BlockTable& table,
                      const WantedRow& wanted, bool want_logits, const CancelFlag* cancel);
 
+  /// Writes the whole prompt into the cache and gives the logits of its rows from `first_wanted` on
+  /// to `on_logits`, [rows, vocab] at a time and in order; each row has the bits that it would have
+  /// as the last one of a prompt. At most limits().wanted rows walk together. False: cancelled.
+  using OnLogits = std::function<void(int64_t first_row, std::span<const float> logits)>;
+  bool score(const PromptTokens& prompt, std::span<const std::unique_ptr<ImageRows>> pictures,
+             BlockTable& table, int64_t first_wanted, const OnLogits& on_logits,
+             const CancelFlag* cancel);
+
   /// One token for each sequence.
   StepResult decode(std::span<const DecodeRow> rows, bool want_logits, const CancelFlag* cancel);
 
  private:
+  class InFlight;
+  void submit_chunk(InFlight& in_flight, const PromptTokens& prompt,
+                    std::span<const std::unique_ptr<ImageRows>> pictures, BlockTable& table,
+                    int64_t first, int64_t count, std::span<const WantedRow> wanted,
+                    bool want_logits, const CancelFlag* cancel);
+
   Pipeline& pipeline_;
   const int64_t chunk_tokens_;
 };

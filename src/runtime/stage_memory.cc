@@ -47,8 +47,8 @@ class DryRun {
     const DecoderConfig& config = model.config.decoder;
     const UnitWeights weights(model.head, limits.wide, *device_, nullptr);
     const Arena::Scope scope(arena_);
-    const Tensor wanted = arena_.take(DType::kF32, {limits.sequences, config.hidden});
-    Tensor logits = arena_.take(DType::kF32, {limits.sequences, config.vocab});
+    const Tensor wanted = arena_.take(DType::kF32, {limits.wanted, config.hidden});
+    Tensor logits = arena_.take(DType::kF32, {limits.wanted, config.vocab});
     decoder_head(*stream_, arena_, config, DecoderHead(weights), wanted, logits);
   }
 
@@ -68,6 +68,7 @@ class DryRun {
 
 constexpr PipelineLimits kOneToken = {.rows = 1,
                                       .sequences = 1,
+                                      .wanted = 1,
                                       .max_blocks = 1,
                                       .kv_blocks = 1,
                                       .slots = 1,

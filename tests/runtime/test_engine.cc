@@ -52,7 +52,8 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
 
   const Workload workload{.context = std::min<int64_t>(model_.config.decoder.max_positions, 640),
                           .sequences = sequences,
-                          .chunk_tokens = chunk_tokens};
+                          .chunk_tokens = chunk_tokens,
+                          .scored_rows = 16};
   const PipelineLimits limits = make_limits(workload, static_cast<int>(split.layers.size()),
                                             std::min(precision, Precision::kBF16));
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
