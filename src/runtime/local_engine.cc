@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
+#include <iterator>
 
 #include "base/clock.h"
 #include "base/out_of_memory.h"
@@ -102,8 +104,11 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
   const auto progress = [&](const LoadProgress& at) {
     if (options.on_load) options.on_load(at.done_bytes, at.total_bytes, at.elapsed_s);
   };
-  load_ = weights_.load(pipeline_->load_targets(), {.host_cap_bytes = options.host_memory_bytes},
-                        progress, cancel);
+  host_cap_bytes_ = options.host_memory_bytes;
+  load_ = load_units(pipeline_->load_targets(), progress, cancel);
+  for (const PlanStage& stage : plan_.stages)
+    std::ranges::copy(stage.precisions, std::back_inserter(layer_precisions_));
+  head_precision_ = plan_.head_precision;
   // Weights are all of a virtual device's memory that has been touched by now; the token
   // embedding's host copy counts as the host's.
   uint64_t on_devices = 0;
@@ -112,6 +117,27 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
       on_devices += device->ledger().used_bytes(MemoryKind::kWeights);
   const uint64_t peak = read_process_memory().peak_bytes;
   host_peak_bytes_ = peak > on_devices ? peak - on_devices : 0;
+}
+
+LoadResult LocalEngine::load_units(const std::vector<LoadTarget>& targets,
+                                   const std::function<void(const LoadProgress&)>& progress,
+                                   const CancelFlag* cancel) const {
+  return weights_.load(targets, {.host_cap_bytes = host_cap_bytes_}, progress, cancel);
+}
+
+void LocalEngine::change_precisions(std::span<const Precision> layers, Precision head,
+                                    const CancelFlag* cancel) {
+  assert(weights_.packed() == nullptr && layers.size() == layer_precisions_.size());
+  std::vector<LoadTarget> targets;
+  const auto change = [&](const UnitSpec& unit, Precision& from, Precision to) {
+    if (from == to) return;
+    targets.push_back(pipeline_->change_precision(unit, to));
+    from = to;
+  };
+  for (size_t i = 0; i < layers.size(); ++i)
+    change(model_.layers[i], layer_precisions_[i], layers[i]);
+  change(model_.head, head_precision_, head);
+  (void)load_units(targets, {}, cancel);
 }
 
 Answer LocalEngine::generate(const Request& request, const OnText& on_text,

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 
 #include "model/model.h"
 #include "runtime/device_set.h"
@@ -33,13 +34,25 @@ class LocalEngine final : public Engine {
   // What a benchmark drives by itself.
   const ModelSpec& model() const { return model_; }
   const PipelineLimits& limits() const { return pipeline_->limits(); }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
   SequenceRunner& runner() { return *runner_; }
   BlockPool& blocks() { return *blocks_; }
+  VisionRunner& vision() { return pipeline_->vision(); }
+
+  /// Loads those layers anew that are not stored so yet, and the head: into the memory that they
+  /// were loaded into, so none may be wider than at first. plan() keeps saying what was planned. Not
+  /// of a packed copy, which has one precision.
+  /// Throws Error, Cancelled; the weights are not to be used after that.
+  void change_precisions(std::span<const Precision> layers, Precision head,
+                         const CancelFlag* cancel);
 
  private:
   Answer answer_to(const Request& request, const OnText& on_text, const CancelFlag* cancel);
   void make_plan_and_pipeline(const EngineOptions& options);
   void load(const EngineOptions& options, const CancelFlag* cancel);
+  LoadResult load_units(const std::vector<LoadTarget>& targets,
+                        const std::function<void(const LoadProgress&)>& progress,
+                        const CancelFlag* cancel) const;
 
   const ModelSpec model_;
   const std::unique_ptr<Tokenizer> tokenizer_;
@@ -50,6 +63,9 @@ class LocalEngine final : public Engine {
   std::unique_ptr<BlockPool> blocks_;
   std::unique_ptr<SequenceRunner> runner_;
   LoadResult load_;
+  uint64_t host_cap_bytes_ = 0;
+  std::vector<Precision> layer_precisions_;
+  Precision head_precision_ = Precision::kBF16;
   uint64_t host_peak_bytes_ = 0;
 };
 

@@ -56,6 +56,16 @@ std::vector<LoadTarget> Pipeline::load_targets() const {
   return targets;
 }
 
+LoadTarget Pipeline::change_precision(const UnitSpec& unit, Precision precision) {
+  const auto holds = [&](const std::unique_ptr<Stage>& stage) {
+    const StagePlacement& at = stage->placement();
+    return unit.kind == UnitKind::kHead
+               ? stage->with_head()
+               : unit.layer >= at.first_layer && unit.layer <= at.last_layer;
+  };
+  return (*std::ranges::find_if(stages_, holds))->change_precision(unit, precision);
+}
+
 MicroBatch& Pipeline::acquire() {
   if (broken_) std::rethrow_exception(broken_);
   assert(free_slots() > 0);

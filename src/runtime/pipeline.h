@@ -38,6 +38,9 @@ class Pipeline {
   const PipelineLimits& limits() const { return limits_; }
   std::vector<LoadTarget> load_targets() const;  ///< all units, vision and embedding too
 
+  /// Stage::change_precision of the stage that has this layer or the head.
+  LoadTarget change_precision(const UnitSpec& unit, Precision precision);
+
   int free_slots() const { return static_cast<int>(free_.size()); }
 
   /// A free micro-batch, cleared; free_slots() must not be 0. Throws what broke the pipeline.

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "ops/sampling.h"
 #include "tessera/error.h"
 
 namespace tessera {
-namespace {}  // namespace
 
 Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
              const PipelineLimits& limits, const PackedModel* packed)
@@ -66,6 +66,27 @@ std::vector<LoadTarget> Stage::load_targets() const {
                        .device = &device(),
                        .data = weights_.back().data()});
   return targets;
+}
+
+LoadTarget Stage::change_precision(const UnitSpec& unit, Precision precision) {
+  const bool is_head = unit.kind == UnitKind::kHead;
+  const auto layer = static_cast<size_t>(is_head ? 0 : unit.layer - placement_.first_layer);
+  const DeviceBuffer& buffer = is_head ? weights_.back() : weights_[layer];
+  const uint64_t needed = layout_of(unit, precision).bytes;
+  if (needed > buffer.bytes())
+    throw Error(
+        {.where = fmt::format("{} as {}", unit.name, precision_name(precision)),
+         .expected = fmt::format("at most the {} it was loaded into", format_bytes(buffer.bytes())),
+         .found = format_bytes(needed)});
+  const UnitWeights weights(unit, precision, device(), buffer.data());
+  if (is_head) {
+    head_.emplace(weights);
+    head_precision_ = precision;
+  } else {
+    layers_[layer] = DecoderLayer(weights);
+    placement_.precisions[layer] = precision;
+  }
+  return {.unit = &unit, .precision = precision, .device = &device(), .data = buffer.data()};
 }
 
 // The host's copy stays in the micro-batch until that has finished.

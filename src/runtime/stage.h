@@ -31,6 +31,11 @@ class Stage {
   /// Where the loader puts the units of this stage: the layers in order, then the head.
   std::vector<LoadTarget> load_targets() const;
 
+  /// Stores one of these units in another precision, in the memory that it has: its weights are to
+  /// be loaded again, into what comes back. Nothing may be in flight. Throws Error when the unit
+  /// would need more memory than it was given.
+  LoadTarget change_precision(const UnitSpec& unit, Precision precision);
+
   StageSlot& slot(int index) { return buffers_.slots[static_cast<size_t>(index)]; }
   Stream& compute() { return *compute_; }
   /// Whoever writes a slot's hidden rows records it; submit() waits for it.
@@ -69,8 +74,8 @@ class Stage {
   void run_head(MicroBatch& batch, const Tensor& hidden);
 
   const ModelSpec& model_;
-  const StagePlacement placement_;
-  const std::optional<Precision> head_precision_;
+  StagePlacement placement_;
+  std::optional<Precision> head_precision_;
   const PipelineLimits limits_;
 
   std::vector<DeviceBuffer> weights_;  // as load_targets()
