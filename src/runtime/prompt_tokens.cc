@@ -20,8 +20,11 @@ PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& 
                      .text = message.text,
                      .images = static_cast<int>(message.image_files.size())});
   }
+  return spread_pictures(build_prompt(tokenizer, chat, turns), rows_per_picture);
+}
 
-  PromptTokens prompt{.prompt_ids = build_prompt(tokenizer, chat, turns)};
+PromptTokens spread_pictures(std::vector<int32_t> prompt_ids, int64_t rows_per_picture) {
+  PromptTokens prompt{.prompt_ids = std::move(prompt_ids)};
   for (const int32_t id : prompt.prompt_ids) {
     if (id != kImageToken) {
       prompt.ids.push_back(id);

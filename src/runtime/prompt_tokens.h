@@ -22,6 +22,9 @@ struct PromptTokens {
   std::vector<Picture> pictures;
 };
 
+/// Spreads out the pictures of ids that have kImageToken where one stands.
+PromptTokens spread_pictures(std::vector<int32_t> prompt_ids, int64_t rows_per_picture);
+
 /// `rows_per_picture` is 0 for a model without vision: then pictures are an Error.
 PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& chat,
                                 std::span<const Message> messages, int64_t rows_per_picture);
