@@ -14,6 +14,7 @@ int execute(const PlanCommand& command);
 int execute(const DevicesCommand& command);
 int execute(const BenchMachineCommand& command);
 int execute(const BenchModelCommand& command);
+int execute(const BenchQualityCommand& command);
 int execute(const TokenizeCommand& command);
 int execute(const PackCommand& command);
 int execute(const ShowText& command);

@@ -108,12 +108,13 @@ inline constexpr const char* kPackExamples =
 )";
 
 inline constexpr const char* kBenchHelp =
-    R"(Times what there is, beside what the machine could do at most.
+    R"(Measures speed beside what the machine could do at most, and what precision costs.
 
 Usage: tessera bench machine [OPTIONS]    the processors' limits, and what the kernels reach
        tessera bench model [OPTIONS]      prefill and decode of a model
+       tessera bench quality [OPTIONS]    how lower precisions change a model's answers
 
-  tessera bench machine --help and tessera bench model --help list the options.
+  tessera bench machine --help and its like list the options.
 )";
 
 inline constexpr const char* kBenchMachineSummary =
@@ -132,6 +133,21 @@ inline constexpr const char* kBenchModelExamples =
     R"(Examples:
   tessera bench model --model-path Yi-VL-6B --devices 2xcpu@8GiB --prompt-tokens 1100
   tessera bench model --model-path models/demo --precision int4 --sequences 8
+)";
+
+inline constexpr const char* kBenchQualitySummary =
+    "Compares what a model says at lower precisions with what it says at the reference's: KL "
+    "divergence of the next token's distribution, agreement on the likeliest token, perplexity. "
+    "Measures what each layer costs alone, for the planner.";
+inline constexpr const char* kBenchQualityExamples =
+    R"(Examples:
+  What would int8 and int4 do to the model's answers?
+    tessera bench quality --model-path Yi-VL-6B --text book.txt --precision int8,int4
+
+  Which layers may be stored coarsely? Measure once, then let the planner know:
+    tessera bench quality --model-path Yi-VL-6B --images photos --measure-sensitivities s.json
+    tessera plan --model-path Yi-VL-6B --devices 3xcpu@3GiB --sensitivities s.json --json > p.json
+    tessera bench quality --model-path Yi-VL-6B --images photos --sensitivities s.json --plan p.json
 )";
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 #include "cli/help.h"
 #include "cli/option_set.h"
 #include "cli/option_values.h"
+#include "cli/quality_options.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -52,12 +53,12 @@ void add_model_path(OptionSet& options, std::string& path, const std::string& de
       ->required(required);
 }
 
-// Where the model runs and how large: what `run`, `chat` and `plan` share.
-void add_engine(OptionSet& options, EngineOptions& engine) {
-  const auto text = [&engine](std::string EngineOptions::*to) {
-    return [&engine, to](const std::string& value) { engine.*to = value; };
-  };
-  options.value("--devices", "SPEC", text(&EngineOptions::devices),
+auto take_text(EngineOptions& engine, std::string EngineOptions::*to) {
+  return [&engine, to](const std::string& value) { engine.*to = value; };
+}
+
+void add_devices(OptionSet& options, EngineOptions& engine) {
+  options.value("--devices", "SPEC", take_text(engine, &EngineOptions::devices),
                 "Devices to use, with shares of their memory: auto, cuda:0@22GiB, 3xcpu@40MiB, ... "
                 "(default: auto)");
   options.value(
@@ -66,6 +67,17 @@ void add_engine(OptionSet& options, EngineOptions& engine) {
         engine.context = parse_integer("--context", value, 1, kMaxTokens);
       },
       "Tokens a sequence may have (default: the model's own maximum)");
+}
+
+void add_sensitivities(OptionSet& options, EngineOptions& engine) {
+  options.value("--sensitivities", "FILE", take_text(engine, &EngineOptions::sensitivities_file),
+                "Losses that `tessera bench quality` measured for this model, in the place of "
+                "general ones");
+}
+
+// Where the model runs and how large: what `run`, `chat` and `plan` share.
+void add_engine(OptionSet& options, EngineOptions& engine) {
+  add_devices(options, engine);
   options.value(
       "--precision", "P",
       [&engine](const std::string& value) {
@@ -73,18 +85,23 @@ void add_engine(OptionSet& options, EngineOptions& engine) {
       },
       "auto f32 bf16 int8 int6 int5 int4 fp8; auto: the model's own, lower only where memory "
       "demands it (default: auto)");
+  add_sensitivities(options, engine);
 }
 
-void add_loading(OptionSet& options, EngineOptions& engine) {
-  options.value(
-      "--plan", "FILE", [&engine](const std::string& value) { engine.plan_file = value; },
-      "Use this plan, as `tessera plan --json` prints it, after checking it against the devices");
+void add_host_memory(OptionSet& options, EngineOptions& engine) {
   options.value(
       "--host-memory", "SIZE",
       [&engine](const std::string& value) {
         engine.host_memory_bytes = parse_size("--host-memory", value);
       },
       "Most that loading may hold in host memory beside the devices (default: 512MiB)");
+}
+
+void add_loading(OptionSet& options, EngineOptions& engine) {
+  options.value(
+      "--plan", "FILE", take_text(engine, &EngineOptions::plan_file),
+      "Use this plan, as `tessera plan --json` prints it, after checking it against the devices");
+  add_host_memory(options, engine);
 }
 
 // How the answer is chosen. The temperature stays apart: whether it was given matters.
@@ -286,14 +303,32 @@ Command parse_bench_model(Arguments args) {
   return command;
 }
 
+Command parse_bench_quality(Arguments args) {
+  BenchQualityCommand command;
+  OptionSet options("tessera bench quality", kBenchQualitySummary, kBenchQualityExamples);
+  VerbosityFlags flags;
+  add_model_path(options, command.quality.engine.model_path, "Folder of the checkpoint");
+  add_devices(options, command.quality.engine);
+  add_host_memory(options, command.quality.engine);
+  add_quality(options, command);
+  add_sensitivities(options, command.quality.engine);
+  add_output(options, command.output, flags, "One JSON object instead of the table");
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  command.output.verbosity = verbosity_of(flags);
+  check_quality(command);
+  return command;
+}
+
 Command parse_bench(Arguments args) {
   if (!args.empty() && args.front() == "machine") return parse_bench_machine(args.subspan(1));
   if (!args.empty() && args.front() == "model") return parse_bench_model(args.subspan(1));
+  if (!args.empty() && args.front() == "quality") return parse_bench_quality(args.subspan(1));
   if (!args.empty() && (args.front() == "--help" || args.front() == "-h"))
     return ShowText{kBenchHelp};
   throw UsageError({.where = "tessera bench",
-                    .what = "what to time",
-                    .expected = "machine or model",
+                    .what = "what to measure",
+                    .expected = "machine, model or quality",
                     .found = args.empty() ? "nothing" : '"' + args.front() + '"',
                     .hint = "tessera bench --help explains"});
 }

@@ -10,6 +10,7 @@
 #include "tessera/bench.h"
 #include "tessera/engine.h"
 #include "tessera/pack.h"
+#include "tessera/quality.h"
 
 namespace tessera {
 
@@ -61,6 +62,13 @@ struct BenchModelCommand {
   OutputOptions output;
 };
 
+/// `tessera bench quality`.
+struct BenchQualityCommand {
+  QualityOptions quality;
+  std::string sensitivities_to;  ///< the file to write them to; empty: they are not measured
+  OutputOptions output;
+};
+
 /// `tessera tokenize`: `text` to ids or, when there is none, `ids` to text.
 struct TokenizeCommand {
   std::string model_path;
@@ -83,7 +91,7 @@ struct ShowText {
 
 using Command =
     std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand, BenchMachineCommand,
-                 BenchModelCommand, TokenizeCommand, PackCommand, ShowText>;
+                 BenchModelCommand, BenchQualityCommand, TokenizeCommand, PackCommand, ShowText>;
 
 /// What the arguments (without the program's own name) ask for. Everything that can be judged
 /// without opening a file has been: a command that comes back has sound numbers and names. Throws

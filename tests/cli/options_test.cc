@@ -221,12 +221,12 @@ TEST(Options, Bench) {
   EXPECT_EQ(bench.bench.new_tokens, 7);
   EXPECT_EQ(bench.bench.sequences, 8);
   EXPECT_EQ(bench.bench.repeats, 2);
-  EXPECT_EQ(
-      error_of([] {
-        parse({"bench", "speed"});
-      }),
-      "tessera bench: what to time: expected machine or model, found \"speed\" (tessera bench "
-      "--help explains)");
+  EXPECT_EQ(error_of([] {
+              parse({"bench", "speed"});
+            }),
+            "tessera bench: what to measure: expected machine, model or quality, found \"speed\" "
+            "(tessera bench "
+            "--help explains)");
   EXPECT_THROW(parse({"bench"}), UsageError);
   EXPECT_THROW(parse({"bench", "model", "--model-path", "M", "--repeats", "0"}), UsageError);
   EXPECT_THAT(parse_as<ShowText>({"bench", "--help"}).text, HasSubstr("bench model"));
@@ -249,6 +249,68 @@ TEST(Options, HelpOfEveryCommandNamesItsOptions) {
   EXPECT_THAT(
       parse_as<ShowText>({"run", "--help"}).text,
       AllOf(HasSubstr("--max-new-tokens"), HasSubstr("--image-file"), HasSubstr("--question")));
+}
+
+TEST(Options, OfBenchQuality) {
+  const Strings args = {"bench", "quality", "--model-path", "M"};
+  const auto with_more = [&](Strings more) {
+    more.insert(more.begin(), args.begin(), args.end());
+    return more;
+  };
+  const auto plain = parse_as<BenchQualityCommand>(args);
+  EXPECT_TRUE(plain.quality.precisions.empty());
+  EXPECT_EQ(plain.quality.reference, std::nullopt);
+  EXPECT_EQ(plain.quality.max_tokens, 2048);
+  EXPECT_EQ(plain.sensitivities_to, "");
+
+  const auto full = parse_as<BenchQualityCommand>(with_more({"--precision",
+                                                             "int8,int4",
+                                                             "--reference",
+                                                             "f32",
+                                                             "--plan",
+                                                             "a",
+                                                             "--plan",
+                                                             "b",
+                                                             "--text",
+                                                             "T",
+                                                             "--images",
+                                                             "D",
+                                                             "--question",
+                                                             "Q?",
+                                                             "--tokens",
+                                                             "7",
+                                                             "--pictures",
+                                                             "3",
+                                                             "--measure-sensitivities",
+                                                             "S",
+                                                             "--sample-tokens",
+                                                             "9",
+                                                             "--mixed_plans",
+                                                             "20",
+                                                             "--json"}));
+  EXPECT_THAT(full.quality.precisions, ElementsAre(Precision::kInt8, Precision::kInt4));
+  EXPECT_EQ(full.quality.reference, Precision::kF32);
+  EXPECT_THAT(full.quality.plan_files, ElementsAre("a", "b"));
+  EXPECT_EQ(full.quality.text_file, "T");
+  EXPECT_EQ(full.quality.image_folder, "D");
+  EXPECT_EQ(full.quality.question, "Q?");
+  EXPECT_EQ(full.quality.max_tokens, 7);
+  EXPECT_EQ(full.quality.max_pictures, 3);
+  EXPECT_EQ(full.quality.sample_tokens, 9);
+  EXPECT_EQ(full.quality.mixed_plans, 20);
+  EXPECT_EQ(full.sensitivities_to, "S");
+  EXPECT_TRUE(full.output.json);
+
+  const auto error = [&](const Strings& more) { return error_of([&] { parse(with_more(more)); }); };
+  EXPECT_THAT(error({"--precision", "int8,int3"}), HasSubstr("int3"));
+  EXPECT_THAT(error({"--precision", "int8,"}), HasSubstr("--precision"));
+  EXPECT_THAT(error({"--precision", "int8,int8"}), HasSubstr("twice"));
+  EXPECT_THAT(error({"--tokens", "0"}), HasSubstr("--tokens"));
+  EXPECT_THAT(error({"--mixed-plans", "20"}), HasSubstr("--sensitivities"));
+  EXPECT_THAT(error({"--sensitivities", "a", "--measure-sensitivities", "b"}),
+              HasSubstr("contradicts"));
+  EXPECT_EQ(parse_as<RunCommand>(run_with({"--sensitivities", "S"})).engine.sensitivities_file,
+            "S");
 }
 
 }  // namespace

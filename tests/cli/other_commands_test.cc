@@ -119,6 +119,47 @@ TEST(Bench, TimesAModel) {
   EXPECT_THAT(failure_of(with(args, {"--prompt-tokens", "100"}), 2), HasSubstr("context"));
 }
 
+TEST(Bench, ComparesPrecisions) {
+  TempFolder folder;
+  const std::string file = folder.path("sensitivities.json");
+  const Args args = {"bench",     "quality", "--model-path",         kTiny,      "--devices",
+                     "cpu@64MiB", "--text",  kTiny + "/config.json", "--tokens", "60"};
+  const ProgramResult run =
+      run_tessera(with(args, {"--json", "--precision", "int8,int4", "--measure-sensitivities", file,
+                              "--mixed-plans", "3"}));
+  EXPECT_EQ(run.status, 0) << run.err;
+  const Json bench = parse_json(run.out, "stdout");
+  EXPECT_EQ(bench["text_tokens"], 59);  // nothing stands before the first
+  ASSERT_EQ(bench["results"].size(), 5U);
+  for (const Json& result : bench["results"]) {
+    EXPECT_EQ(result["reference"], "bf16");
+    EXPECT_EQ(result["tokens"], 59);
+    for (const char* key : {"kl", "kl_error", "perplexity", "reference_perplexity", "predicted_kl"})
+      EXPECT_GT(result[key].get<double>(), 0) << key;
+  }
+  EXPECT_LT(bench["results"][0]["kl"].get<double>(), bench["results"][1]["kl"].get<double>());
+  EXPECT_TRUE(bench["rank_correlation"].is_number());
+
+  // The planner takes the file; so does another comparison, of that plan.
+  const Args plan_args = {"plan",      "--model-path", kTiny, "--devices",
+                          "cpu@64MiB", "--context",    "64",  "--sensitivities"};
+  const ProgramResult plan = run_tessera(with(plan_args, {file, "--json"}));
+  EXPECT_EQ(plan.status, 0) << plan.err;
+  const std::string plan_file = folder.write("plan.json", plan.out);
+  const ProgramResult table = run_tessera(
+      with(args, {"--sensitivities", file, "--plan", plan_file, "--precision", "int8"}));
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("59 tokens of text"), HasSubstr("KL predicted"),
+                               HasSubstr("plan.json")));
+
+  const std::string other = folder.write("other.json", "{\"sensitivities\": 1}");
+  EXPECT_THAT(failure_of(with(plan_args, {other}), 1), HasSubstr("other.json"));
+  EXPECT_THAT(failure_of(with(args, {"--measure-sensitivities", folder.path("no/s.json")}), 1),
+              HasSubstr("no/s.json"));
+  EXPECT_THAT(failure_of(with(args, {"--devices", "cpu@1MiB"}), 1), HasSubstr("does not fit"));
+  EXPECT_THAT(failure_of(with(args, {"--text", folder.path("none")}), 1), HasSubstr("none"));
+}
+
 TEST(Devices, AreMeasured) {
   const ProgramResult table = run_tessera({"devices"});
   EXPECT_EQ(table.status, 0) << table.err;
