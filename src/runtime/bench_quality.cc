@@ -5,6 +5,7 @@
 
 #include "base/out_of_memory.h"
 #include "base/units.h"
+#include "checkpoint/packed_manifest.h"
 #include "plan/plan_file.h"
 #include "runtime/plan_problem.h"
 #include "runtime/quality_engine.h"
@@ -82,6 +83,11 @@ class QualityRun {
   }
 
   void check_options() const {
+    if (const auto manifest = find_packed_manifest(model_.config.dir))
+      throw Error({.where = model_.config.dir,
+                   .expected = "a checkpoint as it was published",
+                   .found = fmt::format("a copy packed in {}", precision_name(manifest->precision)),
+                   .hint = "measure the original: " + manifest->source});
     const auto refuse = [](const char* where, const char* expected, std::string_view found) {
       throw UsageError({.where = where, .expected = expected, .found = std::string(found)});
     };
