@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "checkpoint/config_parts.h"
+#include "checkpoint/packed_manifest.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -71,11 +72,13 @@ ModelConfig read_model_config(const std::string& path) {
     while (file.size() > 1 && file.ends_with('/')) file.pop_back();
     file += "/config.json";
   }
+  const std::string dir = folder_of(file);
+  refuse_unfinished_copy(dir);
   const Json json = read_config(file);
   const JsonReader config(json, file);
 
   ModelConfig out;
-  out.dir = folder_of(file);
+  out.dir = dir;
   out.family = parse_family(config);
   out.decoder = parse_decoder_config(config);
   if (out.family == ModelConfig::Family::kYiVl) read_vision_parts(config, lone, out);

@@ -115,6 +115,14 @@ PackedManifest parse_packed_manifest(std::string_view text, const std::string& w
   return manifest;
 }
 
+void refuse_unfinished_copy(const std::string& dir) {
+  if (file_exists(fmt::format("{}/{}", dir, kPackedManifestName))) return;
+  if (const std::string marker = fmt::format("{}/{}", dir, kPackingMarkerName); file_exists(marker))
+    throw Error({.where = marker,
+                 .what = "this copy was not packed to its end",
+                 .hint = "the same tessera pack command goes on where it stopped"});
+}
+
 std::optional<PackedManifest> find_packed_manifest(const std::string& dir, const char* name) {
   const std::string path = fmt::format("{}/{}", dir, name);
   if (!file_exists(path)) return std::nullopt;

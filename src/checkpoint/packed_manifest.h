@@ -60,6 +60,9 @@ std::string packed_manifest_text(const PackedManifest& manifest);
 /// it. No file name that is accepted leads out of the folder.
 PackedManifest parse_packed_manifest(std::string_view text, const std::string& where);
 
+/// Throws Error when the folder is a copy that was not packed to its end.
+void refuse_unfinished_copy(const std::string& dir);
+
 /// That of the folder; empty where it is no packed copy.
 std::optional<PackedManifest> find_packed_manifest(const std::string& dir,
                                                    const char* name = kPackedManifestName);

@@ -40,9 +40,9 @@ class LocalEngine final : public Engine {
   VisionRunner& vision() { return pipeline_->vision(); }
 
   /// Loads those layers anew that are not stored so yet, and the head: into the memory that they
-  /// were loaded into, so none may be wider than at first. plan() keeps saying what was planned. Not
-  /// of a packed copy, which has one precision.
-  /// Throws Error, Cancelled; the weights are not to be used after that.
+  /// were loaded into, so none may be wider than at first. plan() keeps saying what was planned.
+  /// Not of a packed copy, which has one precision. Throws Error, Cancelled; the weights are not to
+  /// be used after that.
   void change_precisions(std::span<const Precision> layers, Precision head,
                          const CancelFlag* cancel);
 

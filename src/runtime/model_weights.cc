@@ -7,13 +7,8 @@
 namespace tessera {
 namespace {
 
-void refuse_unfinished(const ModelSpec& model) {
+void refuse_without_manifest(const ModelSpec& model) {
   const std::string& dir = model.config.dir;
-  const std::string marker = dir + "/" + kPackingMarkerName;
-  if (file_exists(marker))
-    throw Error({.where = marker,
-                 .what = "this copy was not packed to its end",
-                 .hint = "the same tessera pack command goes on where it stopped"});
   if (file_exists(dir + "/" + packed_file_name(model.embedding)))
     throw Error({.where = dir + "/" + kPackedManifestName,
                  .expected = "the manifest of this packed copy",
@@ -26,7 +21,7 @@ void refuse_unfinished(const ModelSpec& model) {
 ModelWeights ModelWeights::open(const ModelSpec& model) {
   if (const std::optional<PackedManifest> manifest = find_packed_manifest(model.config.dir))
     return ModelWeights(PackedModel::open(model, *manifest));
-  refuse_unfinished(model);
+  refuse_without_manifest(model);
   return ModelWeights(CheckpointWeights::open(model.config));
 }
 

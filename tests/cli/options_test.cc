@@ -157,8 +157,8 @@ TEST(Options, WhatIsMissingOrTooMuchIsNamed) {
 
 TEST(Options, CommandsAreNamed) {
   EXPECT_EQ(error_of([] { parse({}); }),
-            "tessera: expected a command (run, chat, plan, devices, bench, tokenize), found none "
-            "(tessera --help explains)");
+            "tessera: expected a command (run, chat, plan, devices, bench, tokenize, pack), found "
+            "none (tessera --help explains)");
   EXPECT_THAT(error_of([] { parse({"rn"}); }), HasSubstr("did you mean run?"));
   EXPECT_THROW(parse({"--model-path", "M"}), UsageError);
 }

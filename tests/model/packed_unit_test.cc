@@ -162,12 +162,12 @@ TEST(PackedUnit, TheLayoutVersionIsRaisedWithTheLayout) {
     found += fmt::format("{} {}\n", precision_name(precision), checksum.text());
   }
   EXPECT_EQ(found,
-            "f32 0\n"
-            "bf16 0\n"
-            "int8 0\n"
-            "int6 0\n"
-            "int5 0\n"
-            "int4 0\n");
+            "f32 65caacefd19aa6ed\n"
+            "bf16 b70374b3081eb81f\n"
+            "int8 99e3b7b5573860ca\n"
+            "int6 7b283b9c211677d8\n"
+            "int5 ec79ffb98a94c34d\n"
+            "int4 0f45d1f8cbc5143b\n");
 }
 
 }  // namespace
