@@ -94,6 +94,9 @@ MappedFile MappedFile::open(const std::string& path) {
     const int code = errno;
     ::close(opened.fd);
     if (at == MAP_FAILED) throw_system_error(path, "map", code);
+    // A wish. Where the file system has large folios, the file then comes into memory in pages of
+    // 2 MiB, which are mapped sooner than those of 4 KiB and missed less often.
+    ::madvise(at, opened.size, MADV_HUGEPAGE);
     file.bytes_ = {static_cast<const std::byte*>(at), opened.size};
   } else {
     ::close(opened.fd);
