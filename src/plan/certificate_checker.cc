@@ -8,6 +8,7 @@
 
 #include "plan/certificate_replay.h"
 #include "plan/cost_model.h"
+#include "plan/index.h"
 #include "plan/layout_checker.h"
 #include "plan/memory_model.h"
 
@@ -20,10 +21,6 @@ constexpr int64_t kMostBlocks = int64_t{1} << 32;  // "any number", where there 
 // Values come from a file: the largest there is has nothing above it.
 int64_t one_percent_more(int64_t value) {
   return value + std::min(value / 100, std::numeric_limits<int64_t>::max() - value);
-}
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
 }
 
 class Checker {

@@ -3,17 +3,14 @@
 #include <algorithm>
 
 #include "plan/cost_model.h"
+#include "plan/index.h"
 #include "plan/memory_model.h"
 
 namespace tessera {
 namespace {
 
 // More than any budget (validate_problem); sums over 512 layers stay inside 64 bits.
-constexpr uint64_t kTooManyBytes = uint64_t{1} << 51;
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
+constexpr uint64_t kOverAnyBudget = uint64_t{1} << 51;
 
 // The layouts with the vision tower and the embedding at given places.
 class Replay {
@@ -34,7 +31,7 @@ class Replay {
         const uint64_t granule = p_.devices[d].granule_bytes;
         const uint64_t weights = unit_weight_bytes(p_.layers[u], layers[u], granule);
         const uint64_t kv = layer_kv_bytes(p_.layers[u], kv_blocks, granule);
-        bytes_[d].push_back(bytes_[d].back() + std::min(weights + kv, kTooManyBytes));
+        bytes_[d].push_back(bytes_[d].back() + std::min(weights + kv, kOverAnyBudget));
       }
     // Some stage takes at least the largest layer, and at least its share of them all.
     int64_t all = 0;

@@ -5,16 +5,13 @@
 #include <algorithm>
 #include <set>
 
+#include "plan/index.h"
 #include "plan/memory_model.h"
 
 namespace tessera {
 namespace {
 
 constexpr int kNoDevice = -1;  // none, or the host
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 class LayoutChecker {
  public:

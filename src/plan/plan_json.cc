@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kMaxBytes = int64_t{1} << 53;  // what a double in other people's JSON holds
+constexpr int64_t kMaxJsonBytes = int64_t{1} << 53;  // what a double in other people's JSON holds
 constexpr int64_t kMaxCount = int64_t{1} << 53;
 constexpr double kMaxMs = 1e15;
 
@@ -107,7 +107,7 @@ double seconds_at(const JsonReader& json, const std::string& key) {
 }
 
 uint64_t bytes_at(const JsonReader& json, const std::string& key) {
-  return static_cast<uint64_t>(json.integer(key, 0, kMaxBytes));
+  return static_cast<uint64_t>(json.integer(key, 0, kMaxJsonBytes));
 }
 
 int device_at(const JsonReader& json, const std::string& key) {

@@ -11,7 +11,7 @@
 namespace tessera {
 namespace {
 
-constexpr uint64_t kPieceBytes = 8 * kMiB;
+constexpr uint64_t kCheckedBytes = 8 * kMiB;
 constexpr double kTellInterval_s = 0.1;
 
 }  // namespace
@@ -40,10 +40,10 @@ std::string checksum_of_file(const std::string& path, uint64_t offset, ByteProgr
                              const CancelFlag* cancel) {
   const File file = File::open(path);
   Checksum checksum;
-  std::vector<std::byte> buffer(std::min(kPieceBytes, file.size()));
+  std::vector<std::byte> buffer(std::min(kCheckedBytes, file.size()));
   for (uint64_t at = offset; at < file.size();) {
     if (cancel != nullptr) cancel->check();
-    const std::span<std::byte> piece(buffer.data(), std::min(kPieceBytes, file.size() - at));
+    const std::span<std::byte> piece(buffer.data(), std::min(kCheckedBytes, file.size() - at));
     file.read_at(at, piece);
     checksum.add(piece);
     at += piece.size();

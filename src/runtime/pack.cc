@@ -21,7 +21,7 @@
 namespace tessera {
 namespace {
 
-constexpr uint64_t kPieceBytes = 8 * kMiB;
+constexpr uint64_t kWrittenBytes = 8 * kMiB;
 constexpr uint64_t kMaxOtherBytes = 256 * kMiB;
 
 // All that a model needs beside its weights, where it has it.
@@ -138,9 +138,9 @@ class Packing {
     NewFile out(folder_.path(file.file));
     const std::span<const std::byte> data(static_cast<const std::byte*>(buffer.data()), bytes);
     Checksum checksum;
-    for (uint64_t at = 0; at < bytes; at += kPieceBytes) {
+    for (uint64_t at = 0; at < bytes; at += kWrittenBytes) {
       if (cancel_ != nullptr) cancel_->check();
-      const auto piece = data.subspan(at, std::min(kPieceBytes, bytes - at));
+      const auto piece = data.subspan(at, std::min(kWrittenBytes, bytes - at));
       checksum.add(piece);
       out.write_at(file.data_offset + at, piece);
       progress_.report(bytes / 2 + at / 2);

@@ -14,16 +14,16 @@ namespace tessera {
 namespace {
 
 // Many for each reader to the end; large enough that a disk streams.
-constexpr uint64_t kPieceBytes = 16 * kMiB;
+constexpr uint64_t kReadInBytes = 16 * kMiB;
 constexpr double kProgressInterval_s = 0.1;
 
 std::vector<MappedWeights> cut(const std::vector<MappedWeights>& weights) {
   std::vector<MappedWeights> pieces;
   for (const MappedWeights& whole : weights)
-    for (uint64_t at = 0; at < whole.bytes.size(); at += kPieceBytes)
+    for (uint64_t at = 0; at < whole.bytes.size(); at += kReadInBytes)
       pieces.push_back({.file = whole.file,
                         .bytes = whole.bytes.subspan(
-                            at, std::min<uint64_t>(kPieceBytes, whole.bytes.size() - at))});
+                            at, std::min<uint64_t>(kReadInBytes, whole.bytes.size() - at))});
   return pieces;
 }
 

@@ -12,13 +12,14 @@
 #include <pcre2.h>
 
 namespace tessera {
-namespace {
 
-struct Free {
+struct FreePcre {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
   void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
+
+namespace {
 
 // A pattern that looks for line ends behind white space goes back over the white space: a step or
 // two for each byte. Some more for the rest of it, and for short texts.
@@ -34,7 +35,7 @@ std::string reason(int code) {
 }  // namespace
 
 struct Regex::Compiled {
-  std::unique_ptr<pcre2_code, Free> code;
+  std::unique_ptr<pcre2_code, FreePcre> code;
 };
 
 namespace {
@@ -75,8 +76,8 @@ class Search {
 
   const pcre2_code* code_;
   std::string_view text_;
-  std::unique_ptr<pcre2_match_data, Free> data_;
-  std::unique_ptr<pcre2_match_context, Free> limits_;
+  std::unique_ptr<pcre2_match_data, FreePcre> data_;
+  std::unique_ptr<pcre2_match_context, FreePcre> limits_;
 };
 
 }  // namespace

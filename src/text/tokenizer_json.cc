@@ -15,7 +15,7 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kMaxVocab = 1 << 22;
-constexpr size_t kMaxAdded = 1 << 14;
+constexpr size_t kMaxListed = 1 << 14;
 constexpr size_t kMaxTokenBytes = 1024, kMaxAddedBytes = 256;
 
 using TokenIds = std::unordered_map<std::string, int32_t>;
@@ -135,8 +135,8 @@ class AddedTable {
     if (token.content.empty() || token.content.size() > kMaxAddedBytes)
       reader.fail("content", fmt::format("1 to {} bytes", kMaxAddedBytes),
                   fmt::format("{}", token.content.size()));
-    if (tokens_.size() == kMaxAdded)
-      reader.fail("id", fmt::format("at most {} added tokens", kMaxAdded), "more");
+    if (tokens_.size() == kMaxListed)
+      reader.fail("id", fmt::format("at most {} added tokens", kMaxListed), "more");
     if (!contents_.insert(token.content).second)
       reader.fail("content", "each added token once", shown(token.content));
     tokens_.push_back(std::move(token));

@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string refusal(const std::string& bytes) {
+std::string pickle_refusal(const std::string& bytes) {
   return error_of([&] { unpickle_tensors(bytes, "f.bin"); });
 }
 
@@ -75,7 +75,7 @@ TEST(Unpickler, ReadsEveryIntegerForm) {
 }
 
 TEST(Unpickler, NamesFileByteAndWhatIsRefused) {
-  EXPECT_EQ(refusal(kBegin + global("os", "system") + kEnd),
+  EXPECT_EQ(pickle_refusal(kBegin + global("os", "system") + kEnd),
             "f.bin: data.pkl, byte 2: expected a function or class that tensor files need, found "
             "os.system (a pickle can name any code; Tessera runs none of it)");
 }
@@ -111,12 +111,12 @@ TEST(Unpickler, RefusesEveryOtherGlobal) {
       {"torch._utils ", "_rebuild_tensor_v2"},
       {"torch.FloatStorage", ""}};
   for (const auto& [module, name] : globals) {
-    EXPECT_THAT(refusal(kBegin + global(module, name) + kEnd),
+    EXPECT_THAT(pickle_refusal(kBegin + global(module, name) + kEnd),
                 HasSubstr("expected a function or class that tensor files need"))
         << module << " " << name;
     // Deep inside a tensor's arguments, where a scanner may stop looking.
-    EXPECT_THAT(refusal(with(global("torch._utils", "_rebuild_tensor_v2") + "((" +
-                             global(module, name) + text("id") + "\x85R")),
+    EXPECT_THAT(pickle_refusal(with(global("torch._utils", "_rebuild_tensor_v2") + "((" +
+                                    global(module, name) + text("id") + "\x85R")),
                 HasSubstr("tensor files need"));
   }
 }
@@ -127,47 +127,49 @@ TEST(Unpickler, RefusesEveryOpcodeNotListed) {
   for (int opcode = 0; opcode < 256; ++opcode) {
     const auto byte = static_cast<char>(opcode);
     if (listed.find(byte) != listed.npos) continue;
-    EXPECT_THAT(refusal(kBegin + byte + std::string(16, '\0') + kEnd),
+    EXPECT_THAT(pickle_refusal(kBegin + byte + std::string(16, '\0') + kEnd),
                 HasSubstr("expected an instruction that tensor files use, found opcode 0x"));
     ++refused;
   }
   EXPECT_EQ(refused, 256 - 31);
-  EXPECT_THAT(refusal(kBegin + "\x80\x02" + kEnd), HasSubstr("found opcode 0x80"));
+  EXPECT_THAT(pickle_refusal(kBegin + "\x80\x02" + kEnd), HasSubstr("found opcode 0x80"));
 }
 
 TEST(Unpickler, RefusesWhatIsNotOneWholePickleOfProtocol2) {
   const std::string good = with(small_tensor());
-  EXPECT_EQ(refusal(good), "no error");
-  EXPECT_THAT(refusal(""), HasSubstr("truncated or damaged?"));
-  EXPECT_THAT(refusal("}."), HasSubstr("a pickle of protocol 2"));
-  EXPECT_THAT(refusal("\x80\x04" + good.substr(2)), HasSubstr("a pickle of protocol 2"));
-  EXPECT_THAT(refusal(good + "x"), HasSubstr("STOP: expected the end, found 1 more bytes"));
-  EXPECT_THAT(refusal(good + good), HasSubstr("STOP: expected the end"));
-  EXPECT_THAT(refusal(kBegin + "}}."), HasSubstr("one value on the stack"));
-  EXPECT_THAT(refusal(kBegin + "(}."), HasSubstr("one value on the stack"));
+  EXPECT_EQ(pickle_refusal(good), "no error");
+  EXPECT_THAT(pickle_refusal(""), HasSubstr("truncated or damaged?"));
+  EXPECT_THAT(pickle_refusal("}."), HasSubstr("a pickle of protocol 2"));
+  EXPECT_THAT(pickle_refusal("\x80\x04" + good.substr(2)), HasSubstr("a pickle of protocol 2"));
+  EXPECT_THAT(pickle_refusal(good + "x"), HasSubstr("STOP: expected the end, found 1 more bytes"));
+  EXPECT_THAT(pickle_refusal(good + good), HasSubstr("STOP: expected the end"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}}."), HasSubstr("one value on the stack"));
+  EXPECT_THAT(pickle_refusal(kBegin + "(}."), HasSubstr("one value on the stack"));
   for (size_t length = 0; length < good.size(); ++length)
-    EXPECT_NE(refusal(good.substr(0, length)), "no error") << length;
+    EXPECT_NE(pickle_refusal(good.substr(0, length)), "no error") << length;
 }
 
 TEST(Unpickler, RefusesStackUnderflow) {
   for (const char* code : {".", "R", "Q", "b", "a", "e", "s", "u", "t", "\x85", "\x86", "\x87",
                            "q\x01", "(.", "(\x85.", "N\x86.", "}(s.", "}N(u."})
-    EXPECT_THAT(refusal(kBegin + code), Not("no error")) << code;
+    EXPECT_THAT(pickle_refusal(kBegin + code), Not("no error")) << code;
   // A mark hides what lies below it.
-  EXPECT_THAT(refusal(kBegin + "NN(\x86."), HasSubstr("stack: expected 2 values, found 0"));
+  EXPECT_THAT(pickle_refusal(kBegin + "NN(\x86."), HasSubstr("stack: expected 2 values, found 0"));
 }
 
 TEST(Unpickler, RefusesWrongKindsOfContainers) {
-  EXPECT_THAT(refusal(kBegin + "]NNs."), HasSubstr("a dict to set items of, found a list of 0"));
-  EXPECT_THAT(refusal(kBegin + ")(NNu."), HasSubstr("a dict to set items of, found a tuple of 0"));
-  EXPECT_THAT(refusal(kBegin + "NNNs."), HasSubstr("a dict to set items of, found None"));
-  EXPECT_THAT(refusal(kBegin + "}Na."), HasSubstr("a list to append to, found a dict of 0"));
-  EXPECT_THAT(refusal(kBegin + "}(NNNu."), HasSubstr("keys with values"));
-  EXPECT_THAT(refusal(kBegin + "]."), HasSubstr("top: expected a dict of tensors"));
-  EXPECT_THAT(refusal(with("N")), HasSubstr("v: expected a tensor, found None"));
-  EXPECT_THAT(refusal(kBegin + "}N" + small_tensor() + "s."), HasSubstr("a tensor's name"));
-  EXPECT_THAT(refusal(dict({{"a\n", small_tensor()}})), HasSubstr("printable ASCII"));
-  EXPECT_THAT(refusal(dict({{"a", small_tensor()}, {"a", small_tensor()}})),
+  EXPECT_THAT(pickle_refusal(kBegin + "]NNs."),
+              HasSubstr("a dict to set items of, found a list of 0"));
+  EXPECT_THAT(pickle_refusal(kBegin + ")(NNu."),
+              HasSubstr("a dict to set items of, found a tuple of 0"));
+  EXPECT_THAT(pickle_refusal(kBegin + "NNNs."), HasSubstr("a dict to set items of, found None"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}Na."), HasSubstr("a list to append to, found a dict of 0"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}(NNNu."), HasSubstr("keys with values"));
+  EXPECT_THAT(pickle_refusal(kBegin + "]."), HasSubstr("top: expected a dict of tensors"));
+  EXPECT_THAT(pickle_refusal(with("N")), HasSubstr("v: expected a tensor, found None"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}N" + small_tensor() + "s."), HasSubstr("a tensor's name"));
+  EXPECT_THAT(pickle_refusal(dict({{"a\n", small_tensor()}})), HasSubstr("printable ASCII"));
+  EXPECT_THAT(pickle_refusal(dict({{"a", small_tensor()}, {"a", small_tensor()}})),
               HasSubstr("a: expected each name once"));
 }
 
@@ -202,7 +204,8 @@ TEST(Unpickler, RefusesCallsWithOtherArguments) {
        "no tensor metadata, found a dict of 1"},
       {global("torch._utils", "_rebuild_parameter") + tuple({"N", "\x89", od}) + "R", "a tensor"},
   };
-  for (const auto& [code, expected] : calls) EXPECT_THAT(refusal(with(code)), HasSubstr(expected));
+  for (const auto& [code, expected] : calls)
+    EXPECT_THAT(pickle_refusal(with(code)), HasSubstr(expected));
 }
 
 TEST(Unpickler, RefusesOtherStorages) {
@@ -227,58 +230,62 @@ TEST(Unpickler, RefusesOtherStorages) {
       {with_key("-1"), "digits"},
       {with_key("1234567890123456789"), "digits"}};
   for (const auto& [code, expected] : storages)
-    EXPECT_THAT(refusal(with(code)), HasSubstr(expected));
+    EXPECT_THAT(pickle_refusal(with(code)), HasSubstr(expected));
 }
 
 TEST(Unpickler, BuildTakesPlainAttributesOfAnOrderedDictOnce) {
   // od with one tensor, then BUILD with {"_metadata": {"version": 1}}.
   const std::string od = ordered_dict() + text("t") + small_tensor() + "s";
   const std::string state = "}" + text("_metadata") + "}" + text("version") + "K\x01ss";
-  EXPECT_EQ(refusal(kBegin + od + state + "b."), "no error");
-  EXPECT_THAT(refusal(kBegin + od + state + "b" + state + "b."), HasSubstr("once"));
-  EXPECT_THAT(refusal(kBegin + "}" + state + "b."), HasSubstr("BUILD"));
-  EXPECT_THAT(refusal(kBegin + small_tensor() + state + "b."), HasSubstr("found a tensor"));
-  EXPECT_THAT(refusal(kBegin + global("collections", "OrderedDict") + state + "b."),
+  EXPECT_EQ(pickle_refusal(kBegin + od + state + "b."), "no error");
+  EXPECT_THAT(pickle_refusal(kBegin + od + state + "b" + state + "b."), HasSubstr("once"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}" + state + "b."), HasSubstr("BUILD"));
+  EXPECT_THAT(pickle_refusal(kBegin + small_tensor() + state + "b."), HasSubstr("found a tensor"));
+  EXPECT_THAT(pickle_refusal(kBegin + global("collections", "OrderedDict") + state + "b."),
               HasSubstr("an OrderedDict to set attributes of, found collections.OrderedDict"));
-  EXPECT_THAT(refusal(kBegin + od + "Nb."), HasSubstr("BUILD"));
-  EXPECT_THAT(refusal(kBegin + od + "}" + text("f") + global("collections", "OrderedDict") + "sb."),
-              HasSubstr("plain attributes, found collections.OrderedDict"));
-  EXPECT_THAT(refusal(kBegin + od + "}" + text("t") + small_tensor() + "sb."),
+  EXPECT_THAT(pickle_refusal(kBegin + od + "Nb."), HasSubstr("BUILD"));
+  EXPECT_THAT(
+      pickle_refusal(kBegin + od + "}" + text("f") + global("collections", "OrderedDict") + "sb."),
+      HasSubstr("plain attributes, found collections.OrderedDict"));
+  EXPECT_THAT(pickle_refusal(kBegin + od + "}" + text("t") + small_tensor() + "sb."),
               HasSubstr("plain attributes, found a tensor"));
   // The state is in the memo and is filled after it was found to be plain.
-  EXPECT_THAT(refusal(kBegin + od +
-                      "}q\x01"
-                      "bh\x01" +
-                      text("t") + small_tensor() + "s."),
+  EXPECT_THAT(pickle_refusal(kBegin + od +
+                             "}q\x01"
+                             "bh\x01" +
+                             text("t") + small_tensor() + "s."),
               HasSubstr("a dict to set items of"));
 }
 
 TEST(Unpickler, SurvivesContainersInsideThemselves) {
-  EXPECT_THAT(refusal(kBegin + "]q\x01h\x01"
-                               "a."),
+  EXPECT_THAT(pickle_refusal(kBegin + "]q\x01h\x01"
+                                      "a."),
               HasSubstr("found a list of 1"));
-  EXPECT_THAT(refusal(kBegin + "}q\x01" + text("v") + "h\x01s."),
+  EXPECT_THAT(pickle_refusal(kBegin + "}q\x01" + text("v") + "h\x01s."),
               HasSubstr("v: expected a tensor"));
-  EXPECT_THAT(refusal(kBegin + "}q\x01" + text("model") + "h\x01s."), HasSubstr("model: expected"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}q\x01" + text("model") + "h\x01s."),
+              HasSubstr("model: expected"));
   // As attributes: a list in itself, and fifty lists of the same list twice, 2^50 paths.
   const std::string od = ordered_dict();
-  EXPECT_EQ(refusal(kBegin + od + "}" + text("a") +
-                    "]q\x01h\x01"
-                    "asb."),
+  EXPECT_EQ(pickle_refusal(kBegin + od + "}" + text("a") +
+                           "]q\x01h\x01"
+                           "asb."),
             "no error");
   std::string doubled = "]q\x01";
   for (char slot = 2; slot < 52; ++slot)
     doubled += std::string("](h") + static_cast<char>(slot - 1) + "h" +
                static_cast<char>(slot - 1) + "eq" + slot;
   // The lists pile up on the stack; gathered in a tuple they become one attribute.
-  EXPECT_EQ(refusal(kBegin + od + "}" + text("a") + "(" + doubled + "tsb."), "no error");
+  EXPECT_EQ(pickle_refusal(kBegin + od + "}" + text("a") + "(" + doubled + "tsb."), "no error");
 }
 
 TEST(Unpickler, KeepsTheMemoHonest) {
-  EXPECT_THAT(refusal(kBegin + "h\x01."), HasSubstr("memo: expected a slot that was filled"));
-  EXPECT_THAT(refusal(kBegin + "}q\x01q\x01."), HasSubstr("memo"));
-  EXPECT_THAT(refusal(kBegin + std::string("}r\xff\xff\xff\xff.")), HasSubstr("found 4294967295"));
-  EXPECT_EQ(refusal(kBegin + std::string("}r\0\1\0\0.", 7)), "no error");
+  EXPECT_THAT(pickle_refusal(kBegin + "h\x01."),
+              HasSubstr("memo: expected a slot that was filled"));
+  EXPECT_THAT(pickle_refusal(kBegin + "}q\x01q\x01."), HasSubstr("memo"));
+  EXPECT_THAT(pickle_refusal(kBegin + std::string("}r\xff\xff\xff\xff.")),
+              HasSubstr("found 4294967295"));
+  EXPECT_EQ(pickle_refusal(kBegin + std::string("}r\0\1\0\0.", 7)), "no error");
 }
 
 TEST(Unpickler, UnwrapsOneLevel) {
@@ -289,23 +296,26 @@ TEST(Unpickler, UnwrapsOneLevel) {
     ASSERT_EQ(tensors.size(), 1U);
     EXPECT_EQ(tensors[0].name, "a");
   }
-  EXPECT_THAT(refusal(dict({{"optimizer", inner}})), HasSubstr("optimizer: expected a tensor"));
+  EXPECT_THAT(pickle_refusal(dict({{"optimizer", inner}})),
+              HasSubstr("optimizer: expected a tensor"));
   // A tensor may be called "model".
   EXPECT_EQ(unpickle_tensors(dict({{"model", small_tensor()}}), "f")[0].name, "model");
 }
 
 TEST(Unpickler, BoundsTimeAndMemory) {
   const size_t many = 5'000'000;
-  EXPECT_THAT(refusal(kBegin + std::string(many, 'N')), HasSubstr("a shallow stack"));
-  EXPECT_THAT(refusal(kBegin + std::string(many, '(')), HasSubstr("a shallow stack"));
+  EXPECT_THAT(pickle_refusal(kBegin + std::string(many, 'N')), HasSubstr("a shallow stack"));
+  EXPECT_THAT(pickle_refusal(kBegin + std::string(many, '(')), HasSubstr("a shallow stack"));
   std::string appends = kBegin + "]";
   for (size_t i = 0; i < many / 2; ++i) appends += "]a";
-  EXPECT_THAT(refusal(appends), HasSubstr("at most 4000000 instructions"));
-  EXPECT_THAT(refusal(std::string(PickleLimits::kBytes + 1, 'N')), HasSubstr("at most 67108864"));
-  EXPECT_THAT(refusal(with(text(std::string(PickleLimits::kTextBytes + 1, 'a')))),
+  EXPECT_THAT(pickle_refusal(appends), HasSubstr("at most 4000000 instructions"));
+  EXPECT_THAT(pickle_refusal(std::string(PickleLimits::kBytes + 1, 'N')),
+              HasSubstr("at most 67108864"));
+  EXPECT_THAT(pickle_refusal(with(text(std::string(PickleLimits::kTextBytes + 1, 'a')))),
               HasSubstr("BINUNICODE: expected at most 65536 bytes"));
-  EXPECT_THAT(refusal(kBegin + std::string("X\xff\xff\xff\xff")), HasSubstr("found 4294967295"));
-  EXPECT_THAT(refusal(kBegin + "c" + std::string(300, 'm')), HasSubstr("a name that ends"));
+  EXPECT_THAT(pickle_refusal(kBegin + std::string("X\xff\xff\xff\xff")),
+              HasSubstr("found 4294967295"));
+  EXPECT_THAT(pickle_refusal(kBegin + "c" + std::string(300, 'm')), HasSubstr("a name that ends"));
 }
 
 TEST(Unpickler, NeverCrashesOnAFlippedBit) {
@@ -315,7 +325,7 @@ TEST(Unpickler, NeverCrashesOnAFlippedBit) {
     for (int bit = 0; bit < 8; ++bit) {
       std::string damaged = good;
       damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
-      refusal(damaged);  // an Error or tensors; the sanitizers watch for anything else
+      pickle_refusal(damaged);  // an Error or tensors; the sanitizers watch for anything else
     }
 }
 

@@ -11,12 +11,12 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string refusal(const std::string& bytes) {
+std::string zip_refusal(const std::string& bytes) {
   return error_of([&] { read_zip_directory(MemorySource("f.bin", bytes)); });
 }
 
-std::string refusal(const ZipFile& second, const ZipEnd& end = {}) {
-  return refusal(build_zip({{.name = "a/data.pkl", .data = "pickle"}, second}, end));
+std::string zip_refusal(const ZipFile& second, const ZipEnd& end = {}) {
+  return zip_refusal(build_zip({{.name = "a/data.pkl", .data = "pickle"}, second}, end));
 }
 
 const ZipFile kGood = {.name = "a/data/0", .data = "payload"};
@@ -39,21 +39,21 @@ TEST(ZipDirectory, TakesLocalHeadersWithSizesAndWithout) {
   full.flags = 0;
   full.local_bytes = 7;
   full.crc = full.local_crc = 0x12345678;
-  EXPECT_EQ(refusal(full), "no error");
+  EXPECT_EQ(zip_refusal(full), "no error");
   full.local_bytes = 8;
-  EXPECT_THAT(refusal(full), HasSubstr("a local header that agrees"));
+  EXPECT_THAT(zip_refusal(full), HasSubstr("a local header that agrees"));
   full.local_bytes = 7;
   full.local_crc = 1;
-  EXPECT_THAT(refusal(full), HasSubstr("a local header that agrees"));
+  EXPECT_THAT(zip_refusal(full), HasSubstr("a local header that agrees"));
   full.local_crc = 0;  // "follows" only with bit 3
-  EXPECT_THAT(refusal(full), HasSubstr("a local header that agrees"));
+  EXPECT_THAT(zip_refusal(full), HasSubstr("a local header that agrees"));
 }
 
 TEST(ZipDirectory, RefusesEntriesThatReadersMaySeeDifferently) {
   const auto changed = [](auto change) {
     ZipFile file = kGood;
     change(file);
-    return refusal(file);
+    return zip_refusal(file);
   };
   EXPECT_EQ(changed([](ZipFile&) {}), "no error");
   EXPECT_THAT(changed([](ZipFile& f) { f.name = "a/data.pkl"; }),
@@ -74,7 +74,7 @@ TEST(ZipDirectory, RefusesRangesOutsideTheFileOrOfAnother) {
   const auto changed = [](auto change) {
     ZipFile file = kGood;
     change(file);
-    return refusal(file);
+    return zip_refusal(file);
   };
   EXPECT_THAT(changed([](ZipFile& f) { f.listed_bytes = 100'000; }),
               HasSubstr("ends before the zip directory"));
@@ -82,13 +82,14 @@ TEST(ZipDirectory, RefusesRangesOutsideTheFileOrOfAnother) {
   EXPECT_THAT(changed([](ZipFile& f) { f.header_offset = 0xfffffff0; }),
               HasSubstr("do not overlap"));
   // The first entry's payload reaches over the second's header.
-  EXPECT_THAT(refusal(build_zip({{.name = "a", .data = "12345678", .listed_bytes = 40}, kGood})),
-              HasSubstr("do not overlap"));
+  EXPECT_THAT(
+      zip_refusal(build_zip({{.name = "a", .data = "12345678", .listed_bytes = 40}, kGood})),
+      HasSubstr("do not overlap"));
   // The header would be read from the directory itself.
   const std::string good = build_zip({kGood});
   const auto directory = static_cast<uint32_t>(good.find("PK\x01\x02"));
   EXPECT_THAT(
-      refusal(build_zip({{.name = "a/data/0", .data = "payload", .header_offset = directory}})),
+      zip_refusal(build_zip({{.name = "a/data/0", .data = "payload", .header_offset = directory}})),
       HasSubstr("a local header that agrees"));
 }
 
@@ -99,7 +100,7 @@ TEST(ZipDirectory, RefusesZip64ValuesWithoutNeedAndNeedWithoutThem) {
     file.listed_bytes = listed;
     put(file.extra, id, 2), put(file.extra, length, 2);
     for (const uint64_t value : values) put(file.extra, value, 8);
-    return refusal(file);
+    return zip_refusal(file);
   };
   const uint32_t see64 = 0xffffffff;
   EXPECT_EQ(with_extra(see64, 1, 16, {7, 7}), "no error");
@@ -114,29 +115,30 @@ TEST(ZipDirectory, RefusesZip64ValuesWithoutNeedAndNeedWithoutThem) {
 }
 
 TEST(ZipDirectory, RefusesASecondPlaceToLookForTheDirectory) {
-  EXPECT_EQ(refusal(kGood, {}), "no error");
-  EXPECT_THAT(refusal(kGood, {.comment = "hello"}), HasSubstr("no zip end record in the last 22"));
+  EXPECT_EQ(zip_refusal(kGood, {}), "no error");
+  EXPECT_THAT(zip_refusal(kGood, {.comment = "hello"}),
+              HasSubstr("no zip end record in the last 22"));
   // A comment that is itself an end record, with a directory of its own.
-  EXPECT_THAT(refusal(kGood, {.comment = build_zip({}, {.zip64 = false})}),
+  EXPECT_THAT(zip_refusal(kGood, {.comment = build_zip({}, {.zip64 = false})}),
               HasSubstr("zip directory: expected one that ends at the end records"));
-  EXPECT_THAT(refusal(kGood, {.before_end = "x"}), HasSubstr("ends at the end records"));
-  EXPECT_THAT(refusal(kGood, {.directory_shift = -1}), HasSubstr("ends at the end records"));
-  EXPECT_THAT(refusal(kGood, {.zip64 = false, .directory_shift = 1}), HasSubstr("end records"));
-  EXPECT_THAT(refusal(kGood, {.end64_shift = -1}), HasSubstr("the end record right before it"));
-  EXPECT_THAT(refusal(kGood, {.entries32 = 3}), HasSubstr("two that differ"));
-  EXPECT_EQ(refusal(kGood, {.entries32 = 0xffff}), "no error");
-  EXPECT_THAT(refusal(kGood, {.extra_entries = 1}), HasSubstr("zip directory"));
-  EXPECT_THAT(refusal(kGood, {.extra_entries = -1}), HasSubstr("nothing after the last entry"));
-  EXPECT_THAT(refusal(kGood, {.extra_entries = int64_t{1} << 60, .entries32 = 0xffff}),
+  EXPECT_THAT(zip_refusal(kGood, {.before_end = "x"}), HasSubstr("ends at the end records"));
+  EXPECT_THAT(zip_refusal(kGood, {.directory_shift = -1}), HasSubstr("ends at the end records"));
+  EXPECT_THAT(zip_refusal(kGood, {.zip64 = false, .directory_shift = 1}), HasSubstr("end records"));
+  EXPECT_THAT(zip_refusal(kGood, {.end64_shift = -1}), HasSubstr("the end record right before it"));
+  EXPECT_THAT(zip_refusal(kGood, {.entries32 = 3}), HasSubstr("two that differ"));
+  EXPECT_EQ(zip_refusal(kGood, {.entries32 = 0xffff}), "no error");
+  EXPECT_THAT(zip_refusal(kGood, {.extra_entries = 1}), HasSubstr("zip directory"));
+  EXPECT_THAT(zip_refusal(kGood, {.extra_entries = -1}), HasSubstr("nothing after the last entry"));
+  EXPECT_THAT(zip_refusal(kGood, {.extra_entries = int64_t{1} << 60, .entries32 = 0xffff}),
               HasSubstr("entries"));
 }
 
 TEST(ZipDirectory, RefusesWhatIsNoZip) {
-  EXPECT_THAT(refusal(std::string()), HasSubstr("found 0 bytes (truncated?)"));
-  EXPECT_THAT(refusal(std::string(22, 'x')), HasSubstr("a zip archive of torch.save"));
+  EXPECT_THAT(zip_refusal(std::string()), HasSubstr("found 0 bytes (truncated?)"));
+  EXPECT_THAT(zip_refusal(std::string(22, 'x')), HasSubstr("a zip archive of torch.save"));
   const std::string good = build_zip({kGood});
   for (size_t length = 0; length < good.size(); ++length)
-    EXPECT_NE(refusal(good.substr(0, length)), "no error") << length;
+    EXPECT_NE(zip_refusal(good.substr(0, length)), "no error") << length;
 }
 
 }  // namespace

@@ -23,13 +23,13 @@ T parse_as(const Strings& args) {
 }
 
 // The arguments of a `run` that is complete, and then these.
-Strings run_with(Strings more) {
+Strings run_line(Strings more) {
   more.insert(more.begin(), {"run", "--model-path", "M", "--question", "Q"});
   return more;
 }
 
 std::string error_with(const Strings& more) {
-  return error_of([&] { parse(run_with(more)); });
+  return error_of([&] { parse(run_line(more)); });
 }
 
 TEST(Options, YisOwnCommandLineRuns) {
@@ -48,7 +48,7 @@ TEST(Options, YisOwnCommandLineRuns) {
 }
 
 TEST(Options, DefaultsAreYis) {
-  const auto run = parse_as<RunCommand>(run_with({}));
+  const auto run = parse_as<RunCommand>(run_line({}));
   EXPECT_EQ(run.request.temperature, 0.2);
   EXPECT_EQ(run.request.top_p, std::nullopt);
   EXPECT_EQ(run.request.top_k, std::nullopt);
@@ -66,7 +66,7 @@ TEST(Options, DefaultsAreYis) {
 }
 
 TEST(Options, EveryOptionOfRunArrives) {
-  const auto run = parse_as<RunCommand>(run_with(
+  const auto run = parse_as<RunCommand>(run_line(
       {"--devices", "2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}", "--context=2048",
        "--precision=f32", "--plan=p.json", "--host-memory=64MiB", "--temperature=0", "--top_k=7",
        "--seed=18446744073709551615", "--max_new_tokens=9", "--json", "--quiet",
@@ -95,17 +95,17 @@ TEST(Options, QuestionsAreTakenLiterally) {
 
 TEST(Options, TheLastOfTwoCounts) {
   const auto run =
-      parse_as<RunCommand>(run_with({"--seed", "1", "--seed", "2", "--json", "--json"}));
+      parse_as<RunCommand>(run_line({"--seed", "1", "--seed", "2", "--json", "--json"}));
   EXPECT_EQ(run.request.seed, 2U);
   EXPECT_TRUE(run.output.json);
 }
 
 TEST(Options, BeamsImplyTemperatureZero) {
-  const auto run = parse_as<RunCommand>(run_with({"--num_beams", "3"}));
+  const auto run = parse_as<RunCommand>(run_line({"--num_beams", "3"}));
   EXPECT_EQ(run.request.beams, 3);
   EXPECT_EQ(run.engine.sequences, 3);
   EXPECT_EQ(run.request.temperature, 0);
-  EXPECT_EQ(parse_as<RunCommand>(run_with({"--num_beams=2", "--temperature=0"})).request.beams, 2);
+  EXPECT_EQ(parse_as<RunCommand>(run_line({"--num_beams=2", "--temperature=0"})).request.beams, 2);
   EXPECT_EQ(error_with({"--num_beams", "3", "--temperature", "0.2"}),
             "--num-beams: beams are searched at temperature 0 (add --temperature 0)");
 }
@@ -131,7 +131,7 @@ TEST(Options, WrongValuesAreNamed) {
   EXPECT_EQ(error_with({"--quiet", "--verbose"}), "--quiet: contradicts --verbose");
   for (const Strings& more : {Strings{"--temperature", "warm"}, Strings{"--top-k", "0"},
                               Strings{"--nonsense"}, Strings{"stray"}, Strings{"-x"}})
-    EXPECT_THROW(parse(run_with(more)), UsageError);
+    EXPECT_THROW(parse(run_line(more)), UsageError);
 }
 
 TEST(Options, WhatIsMissingOrTooMuchIsNamed) {
@@ -309,7 +309,7 @@ TEST(Options, OfBenchQuality) {
   EXPECT_THAT(error({"--mixed-plans", "20"}), HasSubstr("--sensitivities"));
   EXPECT_THAT(error({"--sensitivities", "a", "--measure-sensitivities", "b"}),
               HasSubstr("contradicts"));
-  EXPECT_EQ(parse_as<RunCommand>(run_with({"--sensitivities", "S"})).engine.sensitivities_file,
+  EXPECT_EQ(parse_as<RunCommand>(run_line({"--sensitivities", "S"})).engine.sensitivities_file,
             "S");
 }
 

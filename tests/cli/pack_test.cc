@@ -19,11 +19,6 @@ Args pack_args(const std::string& out, const Args& more = {}) {
   return with({"pack", "--model-path", kTiny, "--precision", "int8", out}, more);
 }
 
-Json json_of(const ProgramResult& result) {
-  EXPECT_EQ(result.status, 0) << result.err;
-  return parse_json(result.out, "stdout");
-}
-
 TEST(Pack, EveryCommandTakesWhatItMakes) {
   const TempFolder folder;
   const std::string out = folder.path("int8");

@@ -82,6 +82,13 @@ inline std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+/// What a program that did its work printed with --json: one line.
+inline Json json_of(const ProgramResult& result) {
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(lines_of(result.out).size(), 1U) << result.out;
+  return parse_json(result.out, "stdout");
+}
+
 /// A failure as every command promises it: this status, nothing on stdout, one line on stderr.
 /// Returns that line without "tessera: error: ".
 inline std::string failure_of(const Args& args, int status) {

@@ -23,12 +23,6 @@ Args run_of(const std::string& checkpoint, const Json& golden,
                      "--max-new-tokens", golden["max_new_tokens"].dump()});
 }
 
-Json json_of(const ProgramResult& result) {
-  EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_EQ(lines_of(result.out).size(), 1U) << result.out;
-  return parse_json(result.out, "stdout");
-}
-
 struct Case {
   const char* checkpoint;
   const char* name;

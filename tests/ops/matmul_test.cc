@@ -16,10 +16,7 @@ namespace {
 
 constexpr double kUnit = 0x1p-24;  // half a unit in the last place of an f32, relative
 
-constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
-                                 Precision::kInt6, Precision::kInt5, Precision::kInt4};
-
-struct Case {
+struct MatmulCase {
   int64_t rows, in, out;
   Precision precision = Precision::kF32;
   bool bias = false, residual = false;
@@ -27,7 +24,7 @@ struct Case {
 
 // x, w, bias and what is in out beforehand, all random, and one call.
 struct Operands {
-  explicit Operands(const Case& c)
+  explicit Operands(const MatmulCase& c)
       : x(normal(c.rows * c.in, 1)),
         w(normal(c.out * c.in, 2)),
         bias(normal(c.out, 3)),
@@ -35,7 +32,7 @@ struct Operands {
   std::vector<float> x, w, bias, before;
 };
 
-std::vector<float> run(Cpu& cpu, const Case& c, Operands& o) {
+std::vector<float> run(Cpu& cpu, const MatmulCase& c, Operands& o) {
   const Packed w(cpu.device(), c.precision, c.out, c.in, o.w);
   Scratch scratch(cpu.device(), w.matrix(), c.rows);
   std::vector<float> got = o.before;
@@ -48,7 +45,7 @@ std::vector<float> run(Cpu& cpu, const Case& c, Operands& o) {
 }
 
 // What a row of x means once it is in the type that the weights are multiplied in.
-std::vector<double> as_multiplied(const Case& c, std::vector<float> x) {
+std::vector<double> as_multiplied(const MatmulCase& c, std::vector<float> x) {
   const WeightFormat format = weight_format(c.precision);
   for (size_t row = 0; row < x.size(); row += static_cast<size_t>(c.in))
     for (int64_t first = 0; first < c.in; first += format.group) {
@@ -64,7 +61,7 @@ std::vector<double> as_multiplied(const Case& c, std::vector<float> x) {
   return {x.begin(), x.end()};
 }
 
-std::vector<double> in_double(Cpu& cpu, const Case& c, const Operands& o) {
+std::vector<double> in_double(Cpu& cpu, const MatmulCase& c, const Operands& o) {
   const Packed packed(cpu.device(), c.precision, c.out, c.in, o.w);
   const std::vector<double> w = meaning(packed.matrix()), x = as_multiplied(c, o.x);
   std::vector<double> y;
@@ -84,7 +81,8 @@ std::vector<double> in_double(Cpu& cpu, const Case& c, const Operands& o) {
 // one unit of them, either way: n / sqrt(6) units in all, and four times that at the worst of many
 // elements. Bias, residual and the last rounding add a few units of the result. Integers round
 // twice a group only, and once more for a row's scale.
-void expect_formula(const std::vector<float>& got, Cpu& cpu, const Case& c, const Operands& o) {
+void expect_formula(const std::vector<float>& got, Cpu& cpu, const MatmulCase& c,
+                    const Operands& o) {
   EXPECT_EQ(
       differs(got, in_double(cpu, c, o), 4 * kUnit, (2 * static_cast<double>(c.in) + 8) * kUnit),
       "")
@@ -98,7 +96,7 @@ TEST(Matmul, MatchesTheFormulaAtAwkwardSizes) {
       for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 31})
         for (const int64_t in : {1, 15, 33})
           for (const int64_t out : {1, 15, 16, 17, 31, 33, 64, 70}) {
-            const Case c = {rows, in, out, precision};
+            const MatmulCase c = {rows, in, out, precision};
             Operands o(c);
             expect_formula(run(cpu, c, o), cpu, c, o);
           }
@@ -109,7 +107,7 @@ TEST(Matmul, MatchesTheFormulaAtAModelsSize) {
   for (const Isa isa : isas()) {
     Cpu cpu(2, isa);
     for (const Precision precision : kStored) {
-      const Case c = {5, 4096, 40, precision};
+      const MatmulCase c = {5, 4096, 40, precision};
       Operands o(c);
       expect_formula(run(cpu, c, o), cpu, c, o);
     }
@@ -121,7 +119,7 @@ TEST(Matmul, AddsBiasAndResidual) {
     Cpu cpu(1, isa);
     for (const bool bias : {false, true})
       for (const bool residual : {false, true}) {
-        const Case c = {3, 20, 37, Precision::kF32, bias, residual};
+        const MatmulCase c = {3, 20, 37, Precision::kF32, bias, residual};
         Operands o(c);
         expect_formula(run(cpu, c, o), cpu, c, o);
       }
@@ -131,14 +129,14 @@ TEST(Matmul, AddsBiasAndResidual) {
 // What everything else rests on: a row's bits come from that row and the weights alone.
 TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
   for (const Precision precision : kStored) {
-    const Case c = {
+    const MatmulCase c = {
         .rows = 29, .in = 331, .out = 83, .precision = precision, .bias = true, .residual = true};
     Operands o(c);
     std::vector<float> want;  // the reference, row by row
     {
       Cpu plain(1, Isa::kPlain);
       for (int64_t r = 0; r < c.rows; ++r) {
-        Case single = c;
+        MatmulCase single = c;
         single.rows = 1;
         Operands row = o;
         row.x.assign(o.x.begin() + r * c.in, o.x.begin() + (r + 1) * c.in);
@@ -172,7 +170,7 @@ TEST(Matmul, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
 
 TEST(Matmul, ManyRowsAreSplitIntoTasksWithTheSameBits) {
   for (const Precision precision : kStored) {
-    const Case c = {.rows = 401, .in = 24, .out = 50, .precision = precision};
+    const MatmulCase c = {.rows = 401, .in = 24, .out = 50, .precision = precision};
     Operands o(c);
     Cpu plain(1, Isa::kPlain);
     const auto want = run(plain, c, o);
@@ -219,7 +217,7 @@ TEST(Matmul, NanAndInfinityReachOnlyTheirOwnRowAndColumn) {
   for (const Isa isa : isas())
     for (const Precision precision : kStored) {
       Cpu cpu(1, isa);
-      const Case c = {.rows = 13, .in = 17, .out = 33, .precision = precision};
+      const MatmulCase c = {.rows = 13, .in = 17, .out = 33, .precision = precision};
       const bool integer =
           weight_format(precision).integer;  // infinity has no code: it becomes NaN
       Operands o(c);
@@ -238,7 +236,7 @@ TEST(Matmul, NanAndInfinityReachOnlyTheirOwnRowAndColumn) {
 
 // Denormal numbers are 0 to the bf16 instruction, as inputs and as results.
 TEST(Matmul, TinyNumbersHaveTheSameBitsEverywhere) {
-  const Case c = {.rows = 3, .in = 40, .out = 20, .precision = Precision::kBF16};
+  const MatmulCase c = {.rows = 3, .in = 40, .out = 20, .precision = Precision::kBF16};
   Operands o(c);
   for (size_t i = 0; i < o.x.size(); ++i) o.x[i] *= std::ldexp(1.0F, -static_cast<int>(i % 140));
   for (size_t i = 0; i < o.w.size(); ++i)
@@ -253,7 +251,7 @@ TEST(Matmul, TinyNumbersHaveTheSameBitsEverywhere) {
 
 TEST(Matmul, NoRowsIsNoWork) {
   Cpu cpu;
-  const Case c = {.rows = 0, .in = 4, .out = 5};
+  const MatmulCase c = {.rows = 0, .in = 4, .out = 5};
   Operands o(c);
   o.x.resize(4);
   o.before.resize(5);

@@ -12,6 +12,10 @@
 
 namespace tessera {
 
+/// What matrices can be stored in.
+inline constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
+                                        Precision::kInt6, Precision::kInt5, Precision::kInt4};
+
 /// Owns a packed matrix on a device.
 class Packed {
  public:

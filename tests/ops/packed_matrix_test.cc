@@ -15,9 +15,6 @@
 namespace tessera {
 namespace {
 
-constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
-                                 Precision::kInt6, Precision::kInt5, Precision::kInt4};
-
 // The values as the bytes of a file in `dtype`, and as what those bytes mean.
 struct Source {
   Source(DType type, int64_t count) : dtype(type), values(normal(count, 1)) {

@@ -129,8 +129,8 @@ Sensitivities random_sensitivities(PlanProblem& problem, std::mt19937& random) {
 
 TEST(Sensitivities, ThePlannerMinimisesTheMeasuredLoss) {
   int differ = 0, lowered = 0;
-  constexpr int kInstances = 100;
-  for (int seed = 0; seed < kInstances; ++seed) {
+  constexpr int kProblems = 100;
+  for (int seed = 0; seed < kProblems; ++seed) {
     PlanProblem problem = random_problem(
         static_cast<uint32_t>(seed), {.max_layers = 5, .max_devices = 3, .mixed_precision = true});
     std::mt19937 random(static_cast<uint32_t>(seed));
@@ -152,8 +152,8 @@ TEST(Sensitivities, ThePlannerMinimisesTheMeasuredLoss) {
     };
     differ += precisions(before) != precisions(plan) ? 1 : 0;
   }
-  EXPECT_GT(lowered, kInstances / 6);
-  EXPECT_GT(differ, kInstances / 20);  // the measurement matters
+  EXPECT_GT(lowered, kProblems / 6);
+  EXPECT_GT(differ, kProblems / 20);  // the measurement matters
 }
 
 TEST(Sensitivities, OfAnotherModelAreRefused) {

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "tests/text/bpe_corpus.h"
+#include "tests/text/text_data.h"
 #include "text/incremental_decoder.h"
 #include "text/unicode.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 using Specials = Tokenizer::Specials;
-
-const std::string kData = TESSERA_TEXT_DATA_DIR;
 
 const BpeCorpus& corpus() {
   static const BpeCorpus kCorpus(kData);

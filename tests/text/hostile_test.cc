@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "tests/support/error_of.h"
+#include "tests/text/text_data.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/unicode.h"
 
@@ -20,7 +21,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using Type = SentencePieceModel::Type;
 
-const std::string kData = TESSERA_TEXT_DATA_DIR;
 const std::string kName = "tokenizer.model";
 
 // A folder with the given files, removed with the object.

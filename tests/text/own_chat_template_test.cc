@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_folder.h"
+#include "tests/text/text_data.h"
 #include "text/prompt.h"
 
 namespace tessera {
@@ -18,8 +19,6 @@ using testing::HasSubstr;
 using Bos = ChatTemplate::Bos;
 using Style = ChatTemplate::Style;
 using Ids = std::vector<int32_t>;
-
-const std::string kData = TESSERA_TEXT_DATA_DIR;
 
 // The templates of these folders, and the prompts that transformers makes with them
 // (tools/bpe_goldens.py).

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/error_of.h"
+#include "tests/text/text_data.h"
 #include "text/unicode.h"
 
 namespace tessera {
@@ -12,8 +13,6 @@ namespace {
 using Role = ChatMessage::Role;
 using Messages = std::vector<ChatMessage>;
 using Specials = Tokenizer::Specials;
-
-const std::string kData = TESSERA_TEXT_DATA_DIR;
 
 ChatMessage user(std::string text, int images = 0) {
   return {Role::kUser, std::move(text), images};

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_folder.h"
+#include "tests/text/text_data.h"
 #include "text/bpe_tokenizer.h"
 #include "text/unicode.h"
 
@@ -19,8 +20,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-const std::string kData = TESSERA_TEXT_DATA_DIR;
 
 Json added(const std::string& content, int id, bool special = true) {
   return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "tests/support/error_of.h"
 #include "tests/text/bpe_corpus.h"
+#include "tests/text/text_data.h"
 #include "text/incremental_decoder.h"
 #include "text/unicode.h"
 
@@ -16,8 +17,6 @@ namespace {
 
 using testing::HasSubstr;
 using Specials = Tokenizer::Specials;
-
-const std::string kData = TESSERA_TEXT_DATA_DIR;
 
 // tools/text_goldens.py made the folders: tokenizers and what Python's sentencepiece does there.
 class RecordedTokenizer : public testing::TestWithParam<const char*> {
