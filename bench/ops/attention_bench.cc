@@ -1,6 +1,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -11,18 +12,22 @@
 namespace tessera {
 namespace {
 
-// Arguments: instruction set, bf16 pages, rows, context of the last row. The shape of Yi-34B on two
-// of its eight kv heads: 7 query heads each, head_dim 128.
+// Arguments: instruction set, format of the pages, rows, context of the last row. The shape of
+// Yi-34B on two of its eight kv heads: 7 query heads each, head_dim 128.
 void paged_attention(benchmark::State& state) {
   const auto isa = static_cast<Isa>(state.range(0));
   if (isa > best_isa()) return state.SkipWithError("not on this machine");
-  const DType dtype = state.range(1) != 0 ? DType::kBF16 : DType::kF32;
+  const auto format = static_cast<KvFormat>(state.range(1));
   const int64_t rows = state.range(2), context = state.range(3), kv_heads = 2, heads = 14,
                 dim = 128;
   const int64_t blocks = (context + kBlockTokens - 1) / kBlockTokens;
-  const uint64_t bytes = KvPages::bytes(dtype, blocks, kv_heads, dim);
-  std::vector<std::byte> memory(bytes, std::byte{0x3c});  // 0.011 in bf16 and f32
-  const KvPages pages = {memory.data(), nullptr, dtype, blocks, kv_heads, dim};
+  const uint64_t bytes = KvPages::bytes(format, blocks, kv_heads, dim);
+  constexpr size_t kLine = 64;                                    // as devices allocate
+  std::vector<std::byte> memory(bytes + kLine, std::byte{0x3c});  // 0.011 in bf16 and f32
+  void* aligned = memory.data();
+  size_t room = memory.size();
+  std::align(kLine, bytes, aligned, room);
+  const KvPages pages = {aligned, nullptr, format, blocks, kv_heads, dim};
 
   std::vector<int32_t> ids(static_cast<size_t>(blocks)), positions(static_cast<size_t>(rows));
   std::vector<int32_t> sequence(positions.size(), 0);
@@ -38,19 +43,23 @@ void paged_attention(benchmark::State& state) {
   WorkerPool pool(1);
   for (auto _ : state) paged_attention_cpu(pool, isa, from, pages, batch, heads, 0.088F, to);
   const auto context_tokens = static_cast<double>(rows * (2 * context - rows + 1) / 2);
-  state.SetLabel(std::string(isa_name(isa)) + " " + std::string(dtype_name(dtype)));
+  state.SetLabel(std::string(isa_name(isa)) + " " + std::string(kv_format_name(format)));
   add_rates(state, 4 * context_tokens * static_cast<double>(heads * dim),
-            static_cast<double>(bytes), dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16);
+            static_cast<double>(bytes),
+            format == KvFormat::kF32 ? Precision::kF32 : Precision::kBF16);
 }
 
 const std::vector<int64_t> kIsas = {static_cast<int64_t>(Isa::kAvx2),
                                     static_cast<int64_t>(Isa::kAvx512),
                                     static_cast<int64_t>(best_isa())};
 
+const std::vector<int64_t> kFormats = {0, 1, 2};  // f32, bf16, int8
+
 BENCHMARK(paged_attention)
-    ->ArgNames({"isa", "bf16", "rows", "context"})
-    ->ArgsProduct({kIsas, {0, 1}, {1}, {4096}})
-    ->ArgsProduct({kIsas, {0, 1}, {1100}, {1100}})
+    ->ArgNames({"isa", "format", "rows", "context"})
+    ->ArgsProduct({kIsas, kFormats, {1}, {4096}})
+    ->ArgsProduct({{static_cast<int64_t>(best_isa())}, kFormats, {1}, {131072}})  // from memory
+    ->ArgsProduct({kIsas, kFormats, {1100}, {1100}})
     ->Unit(benchmark::kMillisecond);
 
 // The vision tower of Yi-VL at 448 pixels, two of its 16 heads.
@@ -58,6 +67,7 @@ void full_attention(benchmark::State& state) {
   const auto isa = static_cast<Isa>(state.range(0));
   if (isa > best_isa()) return state.SkipWithError("not on this machine");
   const DType dtype = state.range(1) != 0 ? DType::kBF16 : DType::kF32;
+  const KvFormat format = dtype == DType::kF32 ? KvFormat::kF32 : KvFormat::kBF16;
   const int64_t tokens = 1025, heads = 2, width = heads * 80;
   std::vector<float> qkv(static_cast<size_t>(tokens * 3 * width)), out(qkv.size() / 3);
   std::mt19937 random(1);
@@ -66,8 +76,8 @@ void full_attention(benchmark::State& state) {
   const Tensor all(qkv.data(), nullptr, DType::kF32, {tokens, 3 * width});
   const Tensor to(out.data(), nullptr, DType::kF32, {tokens, width});
   const int64_t blocks = (tokens + kBlockTokens - 1) / kBlockTokens;
-  std::vector<std::byte> memory(KvPages::bytes(dtype, blocks, heads, 80));
-  const KvPages pages = {memory.data(), nullptr, dtype, blocks, heads, 80};
+  std::vector<std::byte> memory(KvPages::bytes(format, blocks, heads, 80));
+  const KvPages pages = {memory.data(), nullptr, format, blocks, heads, 80};
   std::vector<int32_t> ids(static_cast<size_t>(blocks));
   WorkerPool pool(1);
   for (auto _ : state)

@@ -5,8 +5,10 @@
 
 namespace tessera {
 
-int64_t ModelSpec::kv_bytes_per_token(DType kv_dtype) const {
-  return 2 * config.decoder.kv_heads * config.decoder.head_dim * dtype_bytes(kv_dtype);
+int64_t ModelSpec::kv_bytes_per_token(KvFormat format) const {
+  const DecoderConfig& decoder = config.decoder;
+  const uint64_t block = KvPages::bytes(format, 1, decoder.kv_heads, decoder.head_dim);
+  return static_cast<int64_t>(block) / kBlockTokens;
 }
 
 std::vector<const UnitSpec*> ModelSpec::units() const {

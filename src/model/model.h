@@ -5,6 +5,7 @@
 
 #include "checkpoint/model_config.h"
 #include "model/unit.h"
+#include "tessera/kv_format.h"
 
 namespace tessera {
 
@@ -17,7 +18,7 @@ struct ModelSpec {
   UnitSpec head;
 
   /// KV bytes that one token needs in one layer.
-  int64_t kv_bytes_per_token(DType kv_dtype) const;
+  int64_t kv_bytes_per_token(KvFormat format) const;
   /// Every unit: vision, embedding, layers, head.
   std::vector<const UnitSpec*> units() const;
 };

@@ -6,6 +6,7 @@
 #include "ops/checks.h"
 #include "ops/cpu.h"
 #include "ops/launch.h"
+#include "tessera/error.h"
 
 namespace tessera {
 namespace {
@@ -34,12 +35,11 @@ void paged_attention(Stream& stream, const Tensor& q, const KvPages& pages, cons
   const int64_t count = q.shape[0];
   const int64_t context = rows.context_tokens > 0 ? rows.context_tokens : count * rows.max_context;
   const int64_t cached = std::min(rows.blocks.shape[0], count) * rows.max_context;
-  const auto row_bytes = static_cast<double>(2 * pages.kv_heads * pages.head_dim);
+  const auto token_bytes = static_cast<double>(pages.block_bytes() / kBlockTokens);
   const Cost cost = {
       .flops = 4 * static_cast<double>(context) * static_cast<double>(heads * pages.head_dim),
       .bytes =
-          static_cast<double>(cached) * row_bytes * static_cast<double>(dtype_bytes(pages.dtype)) +
-          8 * static_cast<double>(q.shape.elements())};
+          static_cast<double>(cached) * token_bytes + 8 * static_cast<double>(q.shape.elements())};
   const Isa isa = stream.device().info().isa;
   launch(stream, cost, [=](WorkerPool& pool) {
     paged_attention_cpu(pool, isa, q, pages, rows, heads, scale, out);
@@ -56,16 +56,21 @@ void full_attention(Stream& stream, Arena& arena, const Tensor& q, const Tensor&
   check.that(heads >= 1 && q.shape[1] % heads == 0, "heads",
              "a divisor of " + std::to_string(q.shape[1]) + " columns", heads);
   check_heads(check, heads, heads, q.shape[1] / heads);
+  if (dtype != DType::kF32 && dtype != DType::kBF16)
+    throw Error({.where = "full_attention",
+                 .what = "dtype",
+                 .expected = "f32 or bf16",
+                 .found = std::string(dtype_name(dtype))});
 
   const Arena::Scope scope(arena);
   const int64_t count = (q.shape[0] + kBlockTokens - 1) / kBlockTokens;
   KvPages pages = {.device = &stream.device(),
-                   .dtype = dtype,
+                   .format = dtype == DType::kF32 ? KvFormat::kF32 : KvFormat::kBF16,
                    .blocks = count,
                    .kv_heads = heads,
                    .head_dim = q.shape[1] / heads};
-  pages.data = arena.take(dtype, {count, pages.block_elements()}).data;
-  check.pages("dtype", pages);
+  pages.data = arena.take(dtype, {count, pages.block_bytes() / dtype_bytes(dtype)}).data;
+  check.pages("pages", pages);
   const Tensor blocks = arena.take(DType::kI32, {count});
 
   const auto elements = static_cast<double>(q.shape.elements());

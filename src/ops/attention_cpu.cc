@@ -8,7 +8,9 @@ namespace tessera {
 namespace {
 
 void attend(Isa isa, const AttentionTile& tile) {
-  if (isa == Isa::kAvx512Bf16 && tile.from.bf16) return attend_avx512_bf16(tile);
+  const KvFormat format = tile.from.format;
+  if (isa >= Isa::kAvx512Bf16 && format == KvFormat::kBF16) return attend_avx512_bf16(tile);
+  if (isa >= Isa::kAvx512Vnni && format == KvFormat::kInt8) return attend_avx512_vnni(tile);
   switch (isa) {
     case Isa::kPlain:
       return attend_plain(tile);
@@ -22,11 +24,14 @@ void attend(Isa isa, const AttentionTile& tile) {
 }
 
 KeysAndValues kv_head_of(const KvPages& pages, int64_t kv_head, const int32_t* blocks) {
+  const bool scaled = pages.format == KvFormat::kInt8;
   return {.keys = kv_keys(pages, 0, kv_head),
           .values = kv_values(pages, 0, kv_head),
+          .key_scales = scaled ? kv_key_scales(pages, 0, kv_head) : nullptr,
+          .value_scales = scaled ? kv_value_scales(pages, 0, kv_head) : nullptr,
           .blocks = blocks,
-          .stride = pages.block_elements() / pages.per_word(),
-          .bf16 = pages.dtype == DType::kBF16};
+          .stride = pages.block_bytes(),
+          .format = pages.format};
 }
 
 void push(AttentionTile& tile, const Tensor& q, const Tensor& out, int64_t row, int64_t head,

@@ -1,15 +1,11 @@
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstdint>
 
-#include "ops/attention_tile.h"
+#include "ops/attention_softmax.h"
 #include "ops/bf16_round.h"
-#include "ops/float_math.h"
 
-// The attention kernel over a type of 16 lanes, compiled once for each instruction set: internal
-// linkage, and nothing inline from other headers, so that nothing leaks into other files.
+// The attention kernel over pages of f32 and bf16.
 //
 // `Numbers` says what a word is:
 //   kPerWord              numbers in it: 1 f32 or 2 bf16
@@ -21,30 +17,13 @@
 namespace tessera {
 namespace {
 
-using Word = uint32_t __attribute__((may_alias));  // words of f32 are those very floats
-
-constexpr int64_t kSlots = 16;  // tokens of a page
-constexpr int64_t kGroupBlocks = kGroupTokens / kSlots;
-constexpr int64_t kMaxDim = 256;
-constexpr float kLowest = -0x1.fffffep+127F;
-
-/// What a tile needs while it runs, on the stack of the thread: 140 KiB.
+/// What a tile needs while it runs, on the stack of the thread: 131 KiB.
 struct alignas(64) AttentionScratch {
-  Word q[kTileQueries * kMaxDim / 2];         // pairs only: queries rounded
-  Word values[kGroupTokens * kMaxDim];        // a group, where dimensions are no whole lanes
-  Word p[kTileQueries * kGroupTokens];        // pairs only: softmax weights rounded
-  float sums[kTileQueries * kMaxDim];         // a of the definition, [queries][padded head_dim]
-  float scores[kTileQueries * kGroupTokens];  // s, then p
-  float lanes[kTileQueries * kSlots];         // l
-  float largest[kTileQueries];                // m
+  SoftmaxState state;
+  Word q[kTileQueries * kMaxDim / 2];   // pairs only: queries rounded
+  Word values[kGroupTokens * kMaxDim];  // a group, where dimensions are no whole lanes
+  Word p[kTileQueries * kGroupTokens];  // pairs only: softmax weights rounded
 };
-
-inline int64_t least(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-inline int64_t pad(int64_t dim) {
-  return (dim + kSlots - 1) / kSlots * kSlots;
-}
 
 /// `count` f32 as pairs of bf16; a last odd one has 0 beside it.
 inline void to_pairs(const float* from, int64_t count, Word* to) {
@@ -64,17 +43,6 @@ const Word* as_words(const float* from, int64_t count, Word* room) {
       Numbers::round(from + done, room + done / 2);
   to_pairs(from + done, count - done, room + done / 2);
   return room;
-}
-
-/// Where the keys or values of the page of token `first` stand.
-inline const Word* page(const AttentionTile& tile, const void* base, int64_t first) {
-  return static_cast<const Word*>(base) + tile.from.blocks[first / kSlots] * tile.from.stride;
-}
-
-// Into the L2 cache, which has more misses in flight than the L1 cache: keys ask for the values of
-// their group, and values for the keys of the next.
-inline void fetch(const void* at) {
-  _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T1);
 }
 
 /// scores[i][0 .. 15] = scale * q[i] . keys for kQueries queries and kBlocks pages, each one chain
@@ -127,8 +95,8 @@ void score_group(const AttentionTile& tile, const Word* const* q, int64_t group,
   const Word *keys[kGroupBlocks], *values[kGroupBlocks];
   const int64_t blocks = (tokens + kSlots - 1) / kSlots;
   for (int64_t b = 0; b < blocks; ++b) {
-    keys[b] = page(tile, tile.from.keys, group + b * kSlots);
-    values[b] = page(tile, tile.from.values, group + b * kSlots);
+    keys[b] = page<Word>(tile, tile.from.keys, group + b * kSlots);
+    values[b] = page<Word>(tile, tile.from.values, group + b * kSlots);
   }
   for (int64_t b = 0; b < blocks;) {
     const bool wide = blocks - b >= kWide;
@@ -160,8 +128,8 @@ ValuePages load_values(const AttentionTile& tile, int64_t group, int64_t context
   ValuePages pages;
   for (int64_t b = 0; b < kGroupBlocks && group + b * kSlots < context; ++b) {
     const int64_t first = group + b * kSlots, next = first + kGroupTokens;
-    const Word* from = page(tile, tile.from.values, first);
-    pages.next[b] = next < context ? page(tile, tile.from.keys, next) : from;
+    const Word* from = page<Word>(tile, tile.from.values, first);
+    pages.next[b] = next < context ? page<Word>(tile, tile.from.keys, next) : from;
     pages.values[b] = dims == padded ? from : scratch;
     if (dims == padded) continue;
     for (int64_t t = 0; t < kRows; ++t, scratch += padded)
@@ -256,58 +224,6 @@ void add_queries(int64_t queries, const TokenWords& words, const Word* p, const 
   }
 }
 
-/// The largest of a query's scores with a group, of which the first `count` are in its context; the
-/// others are set so low that they change nothing.
-template <typename Lanes>
-float largest_score(int64_t count, float* scores) {
-  for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = kLowest;
-  return max(max(Lanes::load(scores), Lanes::load(scores + 16)),
-             max(Lanes::load(scores + 32), Lanes::load(scores + 48)))
-      .largest();
-}
-
-/// s -> p for one query, and p's sums by lane.
-template <typename Lanes>
-void soften(int64_t count, float m, float factor, float* scores, float* lanes) {
-  for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp_f32_of_negative(scores[t] - m);
-  for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = 0;
-  const Lanes sum = add(add(Lanes::load(scores), Lanes::load(scores + 16)),
-                        add(Lanes::load(scores + 32), Lanes::load(scores + 48)));
-  add(mul(Lanes::load(lanes), Lanes::all(factor)), sum).store(lanes);
-}
-
-template <typename Lanes>
-void scale_sums(float factor, int64_t padded, float* sums) {
-  for (int64_t d = 0; d < padded; d += kSlots)
-    mul(Lanes::load(sums + d), Lanes::all(factor)).store(sums + d);
-}
-
-/// Scores of a group -> softmax weights, of queries first .. the last. In passes over the queries:
-/// each step waits long for its result, and another query's can go on meanwhile.
-template <typename Numbers>
-void soften_group(const AttentionTile& tile, int64_t group, int64_t first,
-                  AttentionScratch& scratch) {
-  using Lanes = typename Numbers::Lanes;
-  const int64_t padded = pad(tile.head_dim);
-  float factors[kTileQueries];
-  for (int64_t i = first; i < tile.queries; ++i) {
-    float& m = scratch.largest[i];
-    const float most = largest_score<Lanes>(least(kGroupTokens, tile.context[i] - group),
-                                            scratch.scores + i * kGroupTokens);
-    factors[i] = 1;
-    if (!(m < most)) continue;  // NaN too
-    factors[i] = exp_f32(m - most);
-    m = most;
-    scale_sums<Lanes>(factors[i], padded, scratch.sums + i * padded);
-  }
-  for (int64_t i = first; i < tile.queries; ++i) {
-    float* scores = scratch.scores + i * kGroupTokens;
-    soften<Lanes>(least(kGroupTokens, tile.context[i] - group), scratch.largest[i], factors[i],
-                  scores, scratch.lanes + i * kSlots);
-    as_words<Numbers>(scores, kGroupTokens, scratch.p + i * kGroupTokens);
-  }
-}
-
 /// Adds the values of a group to the sums of queries first .. last - 1.
 template <typename Numbers>
 void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t last,
@@ -322,10 +238,10 @@ void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t
     const Word* weights = p + i * kGroupTokens;
     // Contexts never fall, so the first query's tokens are in those of all; the rest one by one: a
     // token past a query's context takes no part, not even with weight 0.
-    const int64_t common = least(kGroupTokens, tile.context[i] - group) / kPer;
+    const int64_t common = group_tokens(tile, i, group) / kPer;
     add_queries<Numbers>(queries, {0, common}, weights, pages, padded, sums);
     for (int64_t j = 0; j < queries; ++j) {
-      const int64_t own = least(kGroupTokens, tile.context[i + j] - group);
+      const int64_t own = group_tokens(tile, i + j, group);
       if (own > common * kPer)
         add_queries<Numbers>(1, {common, own / kPer, own % kPer != 0}, weights + j * kGroupTokens,
                              pages, padded, sums + j * padded);
@@ -333,42 +249,32 @@ void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t
   }
 }
 
-template <typename Lanes>
-void write_out(const AttentionTile& tile, AttentionScratch& scratch) {
-  for (int64_t i = 0; i < tile.queries; ++i) {
-    float* l = scratch.lanes + i * kSlots;
-    for (int64_t half = kSlots / 2; half > 0; half /= 2)
-      for (int64_t lane = 0; lane < half; ++lane) l[lane] += l[lane + half];
-    const float* sums = scratch.sums + i * pad(tile.head_dim);
-    for (int64_t d = 0; d < tile.head_dim; ++d) tile.out[i][d] = sums[d] / l[0];
-  }
-}
-
 template <typename Numbers>
 void attend(const AttentionTile& tile) {
-  using Lanes = typename Numbers::Lanes;
   AttentionScratch scratch;
-  const int64_t padded = pad(tile.head_dim), queries = tile.queries;
+  SoftmaxState& state = scratch.state;
+  const int64_t queries = tile.queries;
   const Word* q[kTileQueries];
   for (int64_t i = 0; i < queries; ++i)
     q[i] = as_words<Numbers>(tile.q[i], tile.head_dim, scratch.q + i * kMaxDim / 2);
-  for (int64_t i = 0; i < queries * padded; ++i) scratch.sums[i] = 0;
-  for (int64_t i = 0; i < queries * kSlots; ++i) scratch.lanes[i] = 0;
-  for (int64_t i = 0; i < queries; ++i) scratch.largest[i] = kLowest;
+  start(tile, state);
 
   const int64_t context = tile.context[queries - 1];
   int64_t first = 0;  // queries before it have met all of their context
   for (int64_t group = 0; group < context; group += kGroupTokens) {
     while (tile.context[first] <= group) ++first;
     const int64_t tokens = least(kGroupTokens, context - group);
-    score_group<Numbers>(tile, q, group, tokens, first, queries, scratch.scores);
-    soften_group<Numbers>(tile, group, first, scratch);
+    score_group<Numbers>(tile, q, group, tokens, first, queries, state.scores);
+    soften_group<typename Numbers::Lanes>(tile, group, first, state);
+    for (int64_t i = first; i < queries; ++i)
+      as_words<Numbers>(state.scores + i * kGroupTokens, kGroupTokens,
+                        scratch.p + i * kGroupTokens);
     const Word* const weights =
-        Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(scratch.scores) : scratch.p;
+        Numbers::kPerWord == 1 ? reinterpret_cast<const Word*>(state.scores) : scratch.p;
     const ValuePages pages = load_values<Numbers>(tile, group, context, scratch.values);
-    add_values<Numbers>(tile, group, first, queries, weights, pages, scratch.sums);
+    add_values<Numbers>(tile, group, first, queries, weights, pages, state.sums);
   }
-  write_out<Lanes>(tile, scratch);
+  write_out(tile, state);
 }
 
 }  // namespace

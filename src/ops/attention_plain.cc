@@ -17,9 +17,9 @@ struct Words {
   bool bf16;
 
   int64_t per_word() const { return bf16 ? 2 : 1; }
-  float number(const void* base, int64_t word, int64_t half) const {
-    if (!bf16) return static_cast<const float*>(base)[word];
-    return flush(f32_from_bf16(static_cast<const uint16_t*>(base)[2 * word + half]));
+  float number(const std::byte* base, int64_t word, int64_t half) const {
+    if (!bf16) return reinterpret_cast<const float*>(base)[word];
+    return flush(f32_from_bf16(reinterpret_cast<const uint16_t*>(base)[2 * word + half]));
   }
   float input(float value) const { return bf16 ? f32_from_bf16(bf16_rounded(value)) : value; }
   float flush(float value) const {
@@ -36,20 +36,26 @@ struct Words {
   }
 };
 
+// Keys or values of the page that token t lies in.
+const std::byte* page_of(const AttentionTile& tile, const void* base, int64_t t) {
+  return static_cast<const std::byte*>(base) +
+         tile.from.blocks[t / kBlockTokens] * tile.from.stride;
+}
+
 float key(const AttentionTile& tile, Words words, int64_t t, int64_t d) {
-  const int64_t page = tile.from.blocks[t / kBlockTokens] * tile.from.stride;
   const int64_t per = words.per_word();
-  return words.number(tile.from.keys, page + d / per * kBlockTokens + t % kBlockTokens, d % per);
+  return words.number(page_of(tile, tile.from.keys, t), d / per * kBlockTokens + t % kBlockTokens,
+                      d % per);
 }
 
 float value(const AttentionTile& tile, Words words, int64_t t, int64_t d) {
-  const int64_t page = tile.from.blocks[t / kBlockTokens] * tile.from.stride;
   const int64_t per = words.per_word(), slot = t % kBlockTokens;
-  return words.number(tile.from.values, page + slot / per * tile.head_dim + d, slot % per);
+  return words.number(page_of(tile, tile.from.values, t), slot / per * tile.head_dim + d,
+                      slot % per);
 }
 
 void attend(const AttentionTile& tile, int64_t query) {
-  const Words words{tile.from.bf16};
+  const Words words{tile.from.format == KvFormat::kBF16};
   const int64_t dims = tile.head_dim, context = tile.context[query];
   std::array<float, kMaxHeadDim> q = {}, a = {};
   for (int64_t d = 0; d < dims; ++d) q[static_cast<size_t>(d)] = words.input(tile.q[query][d]);
@@ -89,6 +95,7 @@ void attend(const AttentionTile& tile, int64_t query) {
 }  // namespace
 
 void attend_plain(const AttentionTile& tile) {
+  if (tile.from.format == KvFormat::kInt8) return attend_codes_plain(tile);
   for (int64_t query = 0; query < tile.queries; ++query) attend(tile, query);
 }
 

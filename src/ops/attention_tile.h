@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "tessera/kv_format.h"
+
 namespace tessera {
 
 /// Queries that one task computes together: what they share is read once for all of them.
@@ -11,15 +13,16 @@ inline constexpr int64_t kTileQueries = 32;
 /// row's sums do not depend on the chunk that it came in.
 inline constexpr int64_t kGroupTokens = 64;
 
-/// Keys and values of one kv head in pages: token t lies in slot t % 16 of page blocks[t / 16].
-/// Numbers stand in words of 32 bits, one f32 or two bf16: keys of two dimensions, values of two
-/// tokens (kv_cache.h).
+/// Keys and values of one kv head in pages (kv_cache.h): token t lies in slot t % 16 of page
+/// blocks[t / 16].
 struct KeysAndValues {
-  const void* keys = nullptr;  ///< of page 0
+  const void* keys = nullptr;  ///< of page 0, as the others
   const void* values = nullptr;
+  const float* key_scales = nullptr;  ///< int8 only
+  const float* value_scales = nullptr;
   const int32_t* blocks = nullptr;
-  int64_t stride = 0;  ///< words from one page to the next
-  bool bf16 = false;
+  int64_t stride = 0;  ///< bytes from one page to the next
+  KvFormat format = KvFormat::kF32;
 };
 
 /// Queries that attend to the same keys, as the kernels see them: raw pointers and no inline
@@ -48,9 +51,24 @@ struct AttentionTile {
 // Over bf16 pages q and, in the chain of a, p are rounded to bf16, the chains go over 1, 0, 3, 2,
 // .. and denormal numbers are taken as 0: what the processors' bf16 instruction does
 // (matmul_tile.h).
+//
+// Over int8 pages q and p become whole numbers of 16 bits, so that codes are multiplied as they
+// are, and sums in 32 bits are exact in any order. With [x] the code of x and its scale
+// (code_scale.h):
+//
+//   [q[d]]   of q over d, up to 32767: worth q_scale
+//   s[t]     = (key_scale[t] * (scale * q_scale)) * (sum over d of [q[d]] * key_code[t][d])
+//   [w[t]]   of w[t] = p[t] * value_scale[t] over the group's tokens, up to 32767: worth w_scale
+//   a[d]     = a[d] * c + w_scale * (sum over the group's t of [w[t]] * value_code[t][d])
+//
+// This loses less than rounding q and p to bf16, and costs less: widening 32 codes is one
+// instruction, and there is one that multiplies and adds pairs of 16 bits, as for bf16.
 void attend_plain(const AttentionTile& tile);
 void attend_avx2(const AttentionTile& tile);
 void attend_avx512(const AttentionTile& tile);
+void attend_avx512_vnni(const AttentionTile& tile);  // int8 pages only
 void attend_avx512_bf16(const AttentionTile& tile);  // bf16 pages only
+/// Its part for int8 pages.
+void attend_codes_plain(const AttentionTile& tile);
 
 }  // namespace tessera

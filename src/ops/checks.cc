@@ -76,12 +76,13 @@ void Checks::weights(std::string_view argument, const PackedMatrix& w) const {
 }
 
 void Checks::pages(std::string_view argument, const KvPages& pages) const {
-  const Shape shape = {pages.blocks, pages.kv_heads, kBlockTokens, pages.head_dim};
-  if (!contains({DType::kF32, DType::kBF16}, pages.dtype) || pages.blocks < 0 ||
-      pages.kv_heads < 1 || pages.head_dim < 1)
-    fail(argument, "f32 or bf16, at least [0, 1, 16, 1]", describe(pages.dtype, shape));
+  if (pages.blocks < 0 || pages.kv_heads < 1 || pages.head_dim < 1) {
+    const Shape shape = {pages.blocks, pages.kv_heads, kBlockTokens, pages.head_dim};
+    fail(argument, "at least [0, 1, 16, 1]",
+         std::string(kv_format_name(pages.format)) + " " + extents(shape));
+  }
   place(argument, pages.device, pages.data,
-        KvPages::bytes(pages.dtype, pages.blocks, pages.kv_heads, pages.head_dim));
+        KvPages::bytes(pages.format, pages.blocks, pages.kv_heads, pages.head_dim));
 }
 
 void Checks::batch_rows(const BatchRows& rows, int64_t count) const {

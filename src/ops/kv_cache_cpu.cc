@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ops/bf16_round.h"
+#include "ops/code_scale.h"
 #include "ops/cpu.h"
 #include "ops/kv_layout.h"
 #include "tessera/error.h"
@@ -48,6 +49,37 @@ void write_bf16(const KvPages& pages, int64_t block, int64_t kv_head, int64_t sl
   for (int64_t d = 0; d < dims; ++d) values[d * 2] = bf16_rounded(value[d]);
 }
 
+// The codes of one key or value, given to `put` one by one; returns their scale.
+template <typename Put>
+float write_codes(const float* from, int64_t dims, const Put& put) {
+  const CodeScale code = code_scale(largest_magnitude(from, dims), 127);
+  std::array<int8_t, 128> codes;  // rounded in vectors, then spread
+  constexpr auto kMost = static_cast<int64_t>(codes.size());
+  for (int64_t first = 0; first < dims; first += kMost) {
+    const auto count = static_cast<size_t>(std::min(kMost, dims - first));
+    for (size_t i = 0; i < count; ++i)
+      codes[i] = static_cast<int8_t>(nearest_code(from[i] * code.inverse));
+    for (size_t i = 0; i < count; ++i) put(first + static_cast<int64_t>(i), codes[i]);
+    from += count;
+  }
+  return code.scale;
+}
+
+// Pairs of codes: keys of two dimensions, values of two tokens.
+void write_int8(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot,
+                const float* key, const float* value) {
+  const int64_t dims = pages.head_dim;
+  auto* keys = reinterpret_cast<int8_t*>(kv_keys(pages, block, kv_head)) + 2 * slot;
+  kv_key_scales(pages, block, kv_head)[slot] = write_codes(
+      key, dims, [&](int64_t d, int8_t code) { keys[d / 2 * 2 * kBlockTokens + d % 2] = code; });
+  if (dims % 2 != 0) keys[dims / 2 * 2 * kBlockTokens + 1] = 0;
+
+  auto* values =
+      reinterpret_cast<int8_t*>(kv_values(pages, block, kv_head)) + slot / 2 * 2 * dims + slot % 2;
+  kv_value_scales(pages, block, kv_head)[slot] =
+      write_codes(value, dims, [&](int64_t d, int8_t code) { values[2 * d] = code; });
+}
+
 }  // namespace
 
 void check_rows(const char* op, const BatchRows& rows, const KvPages& pages) {
@@ -65,7 +97,14 @@ void check_rows(const char* op, const BatchRows& rows, const KvPages& pages) {
 
 void kv_write(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
               const float* value) {
-  (pages.dtype == DType::kF32 ? write_f32 : write_bf16)(pages, block, kv_head, slot, key, value);
+  switch (pages.format) {
+    case KvFormat::kF32:
+      return write_f32(pages, block, kv_head, slot, key, value);
+    case KvFormat::kBF16:
+      return write_bf16(pages, block, kv_head, slot, key, value);
+    case KvFormat::kInt8:
+      return write_int8(pages, block, kv_head, slot, key, value);
+  }
 }
 
 void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const BatchRows& rows,

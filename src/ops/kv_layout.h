@@ -7,16 +7,23 @@
 
 namespace tessera {
 
-/// Where a page keeps one head's keys and values, in host memory.
+/// Where a page keeps one head's keys and values, in host memory; behind its codes a page in int8
+/// keeps their scales.
 inline std::byte* kv_keys(const KvPages& pages, int64_t block, int64_t kv_head) {
-  return static_cast<std::byte*>(pages.data) +
-         (block * pages.block_elements() + kv_head * pages.key_elements()) *
-             dtype_bytes(pages.dtype);
+  return static_cast<std::byte*>(pages.data) + block * pages.block_bytes() +
+         kv_head * pages.key_bytes();
 }
 
 inline std::byte* kv_values(const KvPages& pages, int64_t block, int64_t kv_head) {
-  return kv_keys(pages, block, pages.kv_heads) +
-         kv_head * pages.value_elements() * dtype_bytes(pages.dtype);
+  return kv_keys(pages, block, pages.kv_heads) + kv_head * pages.value_bytes();
+}
+
+inline float* kv_key_scales(const KvPages& pages, int64_t block, int64_t kv_head) {
+  return reinterpret_cast<float*>(kv_keys(pages, block, kv_head + 1) - pages.scale_bytes());
+}
+
+inline float* kv_value_scales(const KvPages& pages, int64_t block, int64_t kv_head) {
+  return reinterpret_cast<float*>(kv_values(pages, block, kv_head + 1) - pages.scale_bytes());
 }
 
 /// Writes one token's key and value of one head, f32 [head_dim] each, into a slot of a page.

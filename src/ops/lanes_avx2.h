@@ -95,5 +95,34 @@ struct PairsAvx2 : WordsAvx2 {
   }
 };
 
+/// Sixteen pairs of codes.
+struct CodesAvx2 {
+  struct Words {
+    __m256i low, high;
+  };
+  using Lanes = LanesAvx2;
+  using Sums = Words;
+  static constexpr int kScoreQueries = 5, kScoreBlocks = 1;
+  static constexpr int kValueQueries = 2, kValueLanes = 2;
+
+  static Sums zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static LanesAvx2 as_lanes(Sums sums) {
+    return {_mm256_cvtepi32_ps(sums.low), _mm256_cvtepi32_ps(sums.high)};
+  }
+  static Words load(const int8_t* codes) {
+    const auto* from = reinterpret_cast<const __m128i*>(codes);
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(from)),
+            _mm256_cvtepi8_epi16(_mm_loadu_si128(from + 1))};
+  }
+  static Words all(uint32_t pair) {
+    const __m256i pairs = _mm256_set1_epi32(static_cast<int>(pair));
+    return {pairs, pairs};
+  }
+  static Sums add(Sums sum, Words x, Words w) {
+    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(x.low, w.low)),
+            _mm256_add_epi32(sum.high, _mm256_madd_epi16(x.high, w.high))};
+  }
+};
+
 }  // namespace
 }  // namespace tessera

@@ -68,5 +68,24 @@ struct PairsAvx512 : WordsAvx512 {
   }
 };
 
+/// Sixteen pairs of codes.
+struct CodesAvx512 {
+  using Lanes = LanesAvx512;
+  using Sums = __m512i;
+  using Words = __m512i;
+  static constexpr int kScoreQueries = 8, kScoreBlocks = 2;
+  static constexpr int kValueQueries = 8, kValueLanes = 3;
+
+  static __m512i zero() { return _mm512_setzero_si512(); }
+  static LanesAvx512 as_lanes(__m512i sums) { return {_mm512_cvtepi32_ps(sums)}; }
+  static __m512i load(const int8_t* codes) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  }
+  static __m512i all(uint32_t pair) { return _mm512_set1_epi32(static_cast<int>(pair)); }
+  static __m512i add(__m512i sum, __m512i x, __m512i w) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(x, w));
+  }
+};
+
 }  // namespace
 }  // namespace tessera

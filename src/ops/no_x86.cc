@@ -19,6 +19,9 @@ void attend_avx2(const AttentionTile& tile) {
 void attend_avx512(const AttentionTile& tile) {
   attend_plain(tile);
 }
+void attend_avx512_vnni(const AttentionTile& tile) {
+  attend_plain(tile);
+}
 void attend_avx512_bf16(const AttentionTile& tile) {
   attend_plain(tile);
 }

@@ -77,7 +77,7 @@ struct Bench {
   // The last rows of one sequence with all of it.
   double attention_s(int64_t rows, int64_t context) {
     const int64_t blocks = context / kBlockTokens;
-    const KvPages pages = {weights.data(), &device, DType::kBF16, blocks, kKvHeads, kHeadDim};
+    const KvPages pages = {weights.data(), &device, KvFormat::kBF16, blocks, kKvHeads, kHeadDim};
     const Tensor ids(indices.data(), &device, DType::kI32, {2 * rows + blocks});
     stream->run({}, Work([ids, rows, context](WorkerPool&) {
                   int32_t* to = ids.i32();
@@ -148,7 +148,7 @@ void measure_attention(Bench& bench, KernelRates& rates) {
   rates.attention_flops_per_s = 4 * pairs * static_cast<double>(kHeads * kHeadDim) /
                                 best_s([&] { return bench.attention_s(many, context); });
   const auto pages = static_cast<double>(
-      KvPages::bytes(DType::kBF16, kMaxContext / kBlockTokens, kKvHeads, kHeadDim));
+      KvPages::bytes(KvFormat::kBF16, kMaxContext / kBlockTokens, kKvHeads, kHeadDim));
   rates.kv_bytes_per_s = pages / best_s([&] { return bench.attention_s(1, kMaxContext); });
 }
 

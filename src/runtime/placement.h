@@ -5,6 +5,7 @@
 
 #include "device/device.h"
 #include "model/model.h"
+#include "tessera/kv_format.h"
 
 namespace tessera {
 
@@ -32,7 +33,7 @@ struct PipelineLimits {
   int64_t kv_blocks;   ///< KV blocks in all
   int slots;           ///< micro-batches in flight
   Precision wide;      ///< of what stays at 16 bits or more: f32 or bf16
-  DType kv;
+  KvFormat kv;
 };
 
 }  // namespace tessera

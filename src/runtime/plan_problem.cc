@@ -67,7 +67,7 @@ PipelineLimits make_limits(const Workload& workload, int devices, Precision wide
           .kv_blocks = blocks * workload.sequences,
           .slots = devices + 1,  // one for each stage, and one on its way
           .wide = wide,
-          .kv = table_dtype(wide)};
+          .kv = wide == Precision::kF32 ? KvFormat::kF32 : KvFormat::kBF16};
 }
 
 PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,

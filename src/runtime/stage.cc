@@ -26,12 +26,12 @@ Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optio
   for (int64_t layer = placement.first_layer; layer <= placement.last_layer; ++layer) {
     KvPages& pages = pages_.emplace_back(KvPages{.data = nullptr,
                                                  .device = &device,
-                                                 .dtype = limits.kv,
+                                                 .format = limits.kv,
                                                  .blocks = limits.kv_blocks,
                                                  .kv_heads = config.kv_heads,
                                                  .head_dim = config.head_dim});
     kv_.push_back(
-        device.allocate(KvPages::bytes(pages.dtype, pages.blocks, pages.kv_heads, pages.head_dim),
+        device.allocate(KvPages::bytes(pages.format, pages.blocks, pages.kv_heads, pages.head_dim),
                         MemoryKind::kKv, fmt::format("KV of layer {}", layer)));
     pages.data = kv_.back().data();
   }
@@ -104,7 +104,7 @@ BatchRows Stage::upload_rows(const MicroBatch& batch, const StageSlot& slot) {
 void Stage::copy_blocks(const MicroBatch& batch) {
   for (const BlockCopy& copy : batch.copies) {
     for (const KvPages& pages : pages_) {
-      const uint64_t bytes = KvPages::bytes(pages.dtype, 1, pages.kv_heads, pages.head_dim);
+      const uint64_t bytes = KvPages::bytes(pages.format, 1, pages.kv_heads, pages.head_dim);
       auto* base = static_cast<std::byte*>(pages.data);
       if (base == nullptr) {
         compute_->copy(nullptr, &device(), nullptr, &device(), bytes);

@@ -31,7 +31,7 @@ class DryRun {
     const UnitWeights weights(model.layers.front(), limits.wide, *device_, nullptr);
     KvPages pages{.data = nullptr,
                   .device = device_.get(),
-                  .dtype = limits.kv,
+                  .format = limits.kv,
                   .blocks = limits.kv_blocks,
                   .kv_heads = config.kv_heads,
                   .head_dim = config.head_dim};
@@ -73,7 +73,7 @@ constexpr PipelineLimits kOneToken = {.rows = 1,
                                       .kv_blocks = 1,
                                       .slots = 1,
                                       .wide = Precision::kBF16,
-                                      .kv = DType::kBF16};
+                                      .kv = KvFormat::kBF16};
 
 }  // namespace
 

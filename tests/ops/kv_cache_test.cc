@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
 #include "ops/convert.h"
 #include "tests/ops/cpu.h"
 #include "tests/support/error_of.h"
@@ -12,11 +17,12 @@ namespace {
 // Two sequences of different lengths, appended in two micro-batches, checked number by number.
 TEST(KvAppend, PutsEveryNumberWhereTheLayoutSays) {
   const int64_t kv_heads = 3, dim = 18, width = kv_heads * dim;
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+  for (const KvFormat format : {KvFormat::kF32, KvFormat::kBF16}) {
+    const DType dtype = format == KvFormat::kF32 ? DType::kF32 : DType::kBF16;
     Cpu cpu(2);
-    std::vector<std::byte> memory(KvPages::bytes(dtype, 6, kv_heads, dim), std::byte{0xee});
+    std::vector<std::byte> memory(KvPages::bytes(format, 6, kv_heads, dim), std::byte{0xee});
     const auto untouched = memory;
-    KvPages pages = {memory.data(), &cpu.device(), dtype, 6, kv_heads, dim};
+    KvPages pages = {memory.data(), &cpu.device(), format, 6, kv_heads, dim};
     std::vector<int32_t> blocks = {4, 0, 5, 2, -1, -1};  // sequence 1 has one page
     auto wanted = untouched;
     for (const auto& [first, seed] : {std::pair<int32_t, uint32_t>{0, 1}, {20, 2}}) {
@@ -53,10 +59,86 @@ TEST(KvAppend, PutsEveryNumberWhereTheLayoutSays) {
   }
 }
 
+// Where int8 pages keep one token's key or value of a head: its scale, and its codes.
+struct CodesAt {
+  int64_t scale, first, pair_step, in_pair;
+  int64_t code(int64_t d) const {
+    return in_pair < 0 ? first + d / 2 * pair_step + d % 2 : first + d * pair_step + in_pair;
+  }
+};
+
+CodesAt codes_at(bool value, int64_t page, int64_t slot, int64_t heads, int64_t head, int64_t dim) {
+  const int64_t key_codes = (dim + 1) / 2 * 2 * 16, value_codes = 16 * dim;
+  const int64_t start = page * heads * (key_codes + value_codes + 128);
+  if (!value) {
+    const int64_t keys = start + head * (key_codes + 64);
+    return {keys + key_codes + 4 * slot, keys + 2 * slot, 32, -1};
+  }
+  const int64_t values = start + heads * (key_codes + 64) + head * (value_codes + 64);
+  return {values + value_codes + 4 * slot, values + slot / 2 * 2 * dim, 2, slot % 2};
+}
+
+TEST(KvAppend, Int8IsTheNearestCodeOfEachTokensScale) {
+  const int64_t heads = 2, rows = 20;
+  for (const int64_t dim : {1, 18, 33, 128, 200}) {
+    Cpu cpu(2);
+    const int64_t width = heads * dim;
+    std::vector<std::byte> memory(KvPages::bytes(KvFormat::kInt8, 3, heads, dim), std::byte{0xee});
+    auto wanted = memory;
+    KvPages pages = {memory.data(), &cpu.device(), KvFormat::kInt8, 3, heads, dim};
+    std::vector<int32_t> positions(rows), sequence(rows, 0), blocks = {2, 0};
+    std::iota(positions.begin(), positions.end(), 0);
+    std::vector<float> kv[2] = {normal(rows * width, 1), normal(rows * width, 2)};
+    for (int64_t i = 0; i < dim; ++i) {
+      const auto d = static_cast<size_t>(i);
+      kv[0][d] = 0;                                        // token 0, head 0
+      kv[1][d] *= 1e-35F;                                  // too small for an inverse
+      kv[1][3 * static_cast<size_t>(width) + d] *= 1e37F;  // large
+      kv[0][5 * static_cast<size_t>(width) + d] *= 1e-20F;
+    }
+    kv[0][7 * static_cast<size_t>(width)] = NAN;
+    kv[1][9 * static_cast<size_t>(width)] = -INFINITY;
+    kv_append(cpu.stream(), cpu.view(kv[0], {rows, width}), cpu.view(kv[1], {rows, width}),
+              {.positions = cpu.view(positions, {rows}),
+               .sequence = cpu.view(sequence, {rows}),
+               .blocks = cpu.view(blocks, {1, 2}),
+               .max_context = rows},
+              pages);
+    cpu.wait();
+    for (int64_t t = 0; t < rows; ++t)
+      for (int64_t head = 0; head < heads; ++head)
+        for (const bool value : {false, true}) {
+          SCOPED_TRACE(testing::Message() << "dim " << dim << ", token " << t << ", head " << head);
+          const float* x = kv[value ? 1 : 0].data() + t * width + head * dim;
+          const CodesAt at =
+              codes_at(value, blocks[static_cast<size_t>(t / 16)], t % 16, heads, head, dim);
+          float scale = 0, largest = 0;
+          std::memcpy(&scale, memory.data() + at.scale, 4);
+          for (int64_t d = 0; d < dim; ++d) largest = std::max(largest, std::abs(x[d]));
+          const bool broken = head == 0 && ((t == 7 && !value) || (t == 9 && value));
+          if (broken)
+            EXPECT_TRUE(std::isnan(scale));
+          else
+            EXPECT_EQ(scale, largest < 1e-30F ? 0 : largest / 127);
+          for (int64_t d = 0; d < dim; ++d) {
+            const auto code = static_cast<int8_t>(memory[static_cast<size_t>(at.code(d))]);
+            if (!broken) {
+              const double exact = scale == 0 ? 0 : double{x[d]} / double{scale};
+              EXPECT_NEAR(code, exact, 0.5 + 1e-5);  // the inverse is rounded
+            }
+            wanted[static_cast<size_t>(at.code(d))] = static_cast<std::byte>(code);
+          }
+          std::memcpy(wanted.data() + at.scale, &scale, 4);
+          if (dim % 2 != 0 && !value) wanted[static_cast<size_t>(at.code(dim))] = std::byte{0};
+        }
+    EXPECT_EQ(memory, wanted) << dim;  // nothing else was touched
+  }
+}
+
 TEST(KvAppend, NamesWhatIsWrong) {
   Cpu cpu;
-  std::vector<float> memory(KvPages::bytes(DType::kF32, 2, 1, 4) / 4), k(8), v(8), wide(10);
-  KvPages pages = {memory.data(), &cpu.device(), DType::kF32, 2, 1, 4};
+  std::vector<float> memory(KvPages::bytes(KvFormat::kF32, 2, 1, 4) / 4), k(8), v(8), wide(10);
+  KvPages pages = {memory.data(), &cpu.device(), KvFormat::kF32, 2, 1, 4};
   std::vector<int32_t> positions = {15, 16}, sequence = {0, 0}, blocks = {1, 2};
   BatchRows rows = {.positions = cpu.view(positions, {2}),
                     .sequence = cpu.view(sequence, {2}),
@@ -72,9 +154,13 @@ TEST(KvAppend, NamesWhatIsWrong) {
 
 TEST(KvPages, CountsItsBytes) {
   // 34B: 8 heads of 128, keys and values, 16 tokens, bf16: 64 KiB a block and layer
-  EXPECT_EQ(KvPages::bytes(DType::kBF16, 1, 8, 128), 65536U);
-  EXPECT_EQ(KvPages::bytes(DType::kF32, 3, 1, 18), 3U * 2 * 16 * 18 * 4);
-  EXPECT_EQ(KvPages::bytes(DType::kF32, 0, 1, 18), 0U);
+  EXPECT_EQ(KvPages::bytes(KvFormat::kBF16, 1, 8, 128), 65536U);
+  // in int8 half of it, and 4 bytes for each key and value of a token and head
+  EXPECT_EQ(KvPages::bytes(KvFormat::kInt8, 1, 8, 128), 32768U + 16 * 8 * 2 * 4);
+  EXPECT_EQ(KvPages::bytes(KvFormat::kInt8, 5, 2, 33), 5U * 2 * (16 * (34 + 33) + 2 * 64));
+  EXPECT_EQ(KvPages::bytes(KvFormat::kBF16, 5, 2, 33), 5U * 2 * 16 * (34 + 33) * 2);
+  EXPECT_EQ(KvPages::bytes(KvFormat::kF32, 3, 1, 18), 3U * 2 * 16 * 18 * 4);
+  EXPECT_EQ(KvPages::bytes(KvFormat::kF32, 0, 1, 18), 0U);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ TEST_F(Simulated, MatmulIsTwoFlopsForEachWeightAndRow) {
 
 TEST_F(Simulated, AttentionIsFourFlopsForEachTokenInContextAndDimension) {
   Tensor q = f32({3, 14 * 16});
-  const KvPages pages = {nullptr, device_.get(), DType::kBF16, 9, 2, 16};
+  const KvPages pages = {nullptr, device_.get(), KvFormat::kBF16, 9, 2, 16};
   BatchRows rows = {.positions = i32({3}),
                     .sequence = i32({3}),
                     .blocks = i32({1, 4}),
@@ -72,7 +72,7 @@ TEST_F(Simulated, AttentionIsFourFlopsForEachTokenInContextAndDimension) {
 TEST_F(Simulated, EveryOtherOpTakesItsTimeWithoutMemory) {
   Tensor x = f32({4, 6}), wide = f32({4, 12}), row = f32({6});
   Tensor pixels = f32({3, 4, 4}), patches = f32({4, 12});
-  KvPages pages = {nullptr, device_.get(), DType::kF32, 2, 1, 6};
+  KvPages pages = {nullptr, device_.get(), KvFormat::kF32, 2, 1, 6};
   const BatchRows rows = {
       .positions = i32({4}), .sequence = i32({4}), .blocks = i32({1, 1}), .max_context = 4};
   const std::vector<std::function<void()>> calls = {
