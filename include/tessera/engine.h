@@ -21,6 +21,7 @@ struct EngineOptions {
   std::string model_path;               ///< a checkpoint folder
   std::string devices = "auto";         ///< as --devices
   std::string precision = "auto";       ///< as --precision
+  std::string kv = "auto";              ///< as --kv
   std::string plan_file = {};           ///< use this plan instead of searching
   std::string sensitivities_file = {};  ///< measured losses for the planner (tessera/quality.h)
   int64_t context = 0;                  ///< tokens a sequence may have; 0: the model's own maximum

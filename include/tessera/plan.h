@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tessera/kv_format.h"
 #include "tessera/precision.h"
 
 namespace tessera {
@@ -110,6 +111,7 @@ struct Plan {
   int vision_device = -1;                    ///< -1: the model has no vision tower
   int embedding_device = -1;                 ///< -1: host memory
   Precision head_precision = Precision::kBF16;
+  KvFormat kv = KvFormat::kBF16;       ///< of keys and values
   int64_t context = 0, sequences = 0;  ///< promised
   int64_t kv_tokens = 0;               ///< room of the KV cache as laid out: what was promised
   int64_t kv_room_tokens = 0;          ///< room if the memory left over were given to it as well

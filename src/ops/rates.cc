@@ -75,9 +75,9 @@ struct Bench {
   }
 
   // The last rows of one sequence with all of it.
-  double attention_s(int64_t rows, int64_t context) {
+  double attention_s(KvFormat format, int64_t rows, int64_t context) {
     const int64_t blocks = context / kBlockTokens;
-    const KvPages pages = {weights.data(), &device, KvFormat::kBF16, blocks, kKvHeads, kHeadDim};
+    const KvPages pages = {weights.data(), &device, format, blocks, kKvHeads, kHeadDim};
     const Tensor ids(indices.data(), &device, DType::kI32, {2 * rows + blocks});
     stream->run({}, Work([ids, rows, context](WorkerPool&) {
                   int32_t* to = ids.i32();
@@ -145,11 +145,16 @@ double weights_per_s(Bench& bench, Precision precision) {
 void measure_attention(Bench& bench, KernelRates& rates) {
   const int64_t many = kMaxRows / 2, context = 512;
   const double pairs = static_cast<double>(many * context - many * (many - 1) / 2);
-  rates.attention_flops_per_s = 4 * pairs * static_cast<double>(kHeads * kHeadDim) /
-                                best_s([&] { return bench.attention_s(many, context); });
-  const auto pages = static_cast<double>(
-      KvPages::bytes(KvFormat::kBF16, kMaxContext / kBlockTokens, kKvHeads, kHeadDim));
-  rates.kv_bytes_per_s = pages / best_s([&] { return bench.attention_s(1, kMaxContext); });
+  rates.attention_flops_per_s = 4 * pairs * static_cast<double>(kHeads * kHeadDim) / best_s([&] {
+                                  return bench.attention_s(KvFormat::kBF16, many, context);
+                                });
+  for (const KvFormat format : {KvFormat::kBF16, KvFormat::kInt8}) {
+    const auto pages =
+        static_cast<double>(KvPages::bytes(format, kMaxContext / kBlockTokens, kKvHeads, kHeadDim));
+    rates.kv_bytes_per_s[static_cast<size_t>(format)] =
+        pages / best_s([&] { return bench.attention_s(format, 1, kMaxContext); });
+  }
+  rates.kv_bytes_per_s[static_cast<size_t>(KvFormat::kF32)] = rates.kv(KvFormat::kBF16);
 }
 
 // CPU seconds of this process over wall-clock seconds of the device's threads: well below 1 where

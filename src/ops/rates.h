@@ -3,6 +3,7 @@
 #include <array>
 
 #include "device/device.h"
+#include "tessera/kv_format.h"
 #include "tessera/precision.h"
 
 namespace tessera {
@@ -12,12 +13,14 @@ struct KernelRates {
   std::array<double, kPrecisionCount> flops_per_s = {};  ///< matmuls of many rows, by the weights'
   std::array<double, kPrecisionCount> read_bytes_per_s = {};  ///< weights, in a matmul of one row
   double attention_flops_per_s = 0;                           ///< many rows
-  double kv_bytes_per_s = 0;  ///< keys and values, in attention of one row
-  double values_per_s = 0;    ///< f32 read or written by norms and activations
-  double op_s = 0;            ///< an op that has next to nothing to do
-  bool undisturbed = true;    ///< the device's threads had their cores nearly all the time
+  /// Keys and values, in attention of one row over such pages; f32 counts as bf16.
+  std::array<double, kKvFormatCount> kv_bytes_per_s = {};
+  double values_per_s = 0;  ///< f32 read or written by norms and activations
+  double op_s = 0;          ///< an op that has next to nothing to do
+  bool undisturbed = true;  ///< the device's threads had their cores nearly all the time
 
   double flops(Precision precision) const { return flops_per_s[static_cast<size_t>(precision)]; }
+  double kv(KvFormat format) const { return kv_bytes_per_s[static_cast<size_t>(format)]; }
   double read(Precision precision) const {
     return read_bytes_per_s[static_cast<size_t>(precision)];
   }

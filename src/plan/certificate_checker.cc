@@ -65,6 +65,7 @@ class Checker {
     if (plan_.fits && (blocks < kv_blocks_of(p_.workload) || blocks > kMostBlocks))
       return wrong_.say(fmt::format("certificate: {} KV blocks, should be {} to {}", blocks,
                                     kv_blocks_of(p_.workload), kMostBlocks));
+    wrong_.same("keys and values", kv_format_name(plan_.kv), kv_format_name(p_.kv));
     wrong_.same("sequences", plan_.sequences, sequences);
     wrong_.same("context", plan_.context,
                 longer ? promised_blocks_ / sequences * kKvBlockTokens : p_.workload.context);

@@ -20,6 +20,7 @@ class Builder {
     plan_.objective = objective;
     plan_.head_precision = profile.head;
     plan_.sequences = p_.workload.sequences;
+    plan_.kv = p_.kv;
     plan_.kv_tokens = kv_blocks * kKvBlockTokens;
     plan_.context = objective == Objective::kContext
                         ? kv_blocks / p_.workload.sequences * kKvBlockTokens

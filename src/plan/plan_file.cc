@@ -34,6 +34,13 @@ void require_usable(const Plan& plan, const PlanProblem& problem, const std::str
     refuse("sequences", wanted.sequences, plan.sequences,
            "tessera plan --sequences plans for more");
 
+  if (plan.kv != problem.kv)
+    throw Error({.where = where,
+                 .what = "keys and values",
+                 .expected = std::string(kv_format_name(problem.kv)),
+                 .found = std::string(kv_format_name(plan.kv)),
+                 .hint = fmt::format("--kv {} asks for the plan's own", kv_format_name(plan.kv))});
+
   Findings findings;
   check_layout(problem, plan, kv_blocks_of(wanted), findings);
   if (findings.none()) return;

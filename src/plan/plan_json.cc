@@ -122,6 +122,13 @@ Precision precision_in(const JsonReader& json, const std::string& key, const Jso
   return *precision;
 }
 
+KvFormat kv_format_at(const JsonReader& json, const std::string& key) {
+  const std::string name = json.string(key);
+  const std::optional<KvFormat> format = parse_kv_format(name);
+  if (!format) json.fail(key, "f32, bf16 or int8", '"' + name + '"');
+  return *format;
+}
+
 StageBytes bytes_from_json(const JsonReader& json) {
   const StageBytes bytes = {.weights = bytes_at(json, "weights"),
                             .vision = bytes_at(json, "vision"),
@@ -239,6 +246,7 @@ Json plan_to_json(const Plan& plan) {
   json["vision_device"] = device_or_host(plan.vision_device);
   json["embedding_device"] = device_or_host(plan.embedding_device);
   json["head_precision"] = precision_name(plan.head_precision);
+  json["kv_format"] = kv_format_name(plan.kv);
   json["context"] = plan.context;
   json["sequences"] = plan.sequences;
   json["kv_tokens"] = plan.kv_tokens;
@@ -263,6 +271,7 @@ Plan plan_from_json(const Json& json, const std::string& where) {
   plan.vision_device = device_at(reader, "vision_device");
   plan.embedding_device = device_at(reader, "embedding_device");
   plan.head_precision = precision_in(reader, "head_precision", reader.at("head_precision"));
+  plan.kv = kv_format_at(reader, "kv_format");
   plan.context = reader.integer("context", 0, kMaxCount);
   plan.sequences = reader.integer("sequences", 0, kMaxCount);
   plan.kv_tokens = reader.integer("kv_tokens", 0, kMaxCount);

@@ -69,7 +69,8 @@ Row stage_row(const PlanStage& stage) {
 std::string plan_to_table(const Plan& plan) {
   if (!plan.fits) return (plan.why_not ? plan.why_not->text : "does not fit") + "\n";
 
-  std::vector<Row> rows = {{"device", "holds", "precision", "weights", "KV", "scratch", "free",
+  const std::string kv = fmt::format("KV {}", kv_format_name(plan.kv));
+  std::vector<Row> rows = {{"device", "holds", "precision", "weights", kv, "scratch", "free",
                             "budget", "decode step", "prompt chunk"}};
   for (const PlanStage& stage : plan.stages) rows.push_back(stage_row(stage));
   for (const PlanStage& stage : plan.side_devices) rows.push_back(stage_row(stage));

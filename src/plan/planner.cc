@@ -36,7 +36,7 @@ Plan plan_from(const PlanProblem& problem, const std::vector<DeviceClass>& class
 
 Plan no_plan(const PlanProblem& problem, const std::vector<DeviceClass>& classes,
              const Profile& profile, Objective objective) {
-  Plan plan = {.objective = objective};
+  Plan plan = {.objective = objective, .kv = problem.kv};
   plan.context = problem.workload.context;
   plan.sequences = problem.workload.sequences;
   plan.bound = bound_plan(problem, classes, profile, kv_blocks_of(problem.workload), objective);

@@ -96,6 +96,7 @@ struct PlanProblem {
   uint64_t hidden_bytes_per_token = 0;        ///< what crosses a link
   bool embedding_on_host_allowed = true;
   Precision own = Precision::kBF16;                        ///< the model's own
+  KvFormat kv = KvFormat::kBF16;                           ///< what kv_bytes_per_token are of
   std::vector<Precision> precisions = {Precision::kBF16};  ///< the search may use; one: forced
 };
 

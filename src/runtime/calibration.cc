@@ -19,7 +19,7 @@
 namespace tessera {
 namespace {
 
-constexpr int kKernels = 2;  // raise it when a kernel becomes faster or slower
+constexpr int kKernels = 3;  // raise it when a kernel becomes faster or slower
 constexpr uint64_t kMaxFileBytes = kMiB;
 constexpr double kMostRate = 1e18;
 // What a busy machine reached is taken for as long: it may be idle by then.
@@ -46,7 +46,7 @@ KernelRates at_speed(KernelRates rates, double speed) {
   for (double& rate : rates.flops_per_s) rate *= speed;
   for (double& rate : rates.read_bytes_per_s) rate *= speed;
   rates.attention_flops_per_s *= speed;
-  rates.kv_bytes_per_s *= speed;
+  for (double& rate : rates.kv_bytes_per_s) rate *= speed;
   rates.values_per_s *= speed;
   rates.op_s /= speed;
   return rates;
@@ -73,15 +73,15 @@ std::optional<KernelRates> find_rates(const Json& calibration, const std::string
   try {
     const JsonReader rates = JsonReader(calibration, file).object("rates").object(name);
     KernelRates out;
-    const auto fill = [&](std::array<double, kPrecisionCount>& to, const char* key) {
-      const std::vector<double> found = rates.numbers(key, kPrecisionCount);
+    const auto fill = [&](auto& to, const char* key) {
+      const std::vector<double> found = rates.numbers(key, to.size());
       std::ranges::copy(found, to.begin());
       return std::ranges::all_of(found, [](double r) { return r >= 1 && r <= kMostRate; });
     };
-    if (!fill(out.flops_per_s, "flops_per_s") || !fill(out.read_bytes_per_s, "read_bytes_per_s"))
+    if (!fill(out.flops_per_s, "flops_per_s") || !fill(out.read_bytes_per_s, "read_bytes_per_s") ||
+        !fill(out.kv_bytes_per_s, "kv_bytes_per_s"))
       return std::nullopt;
     out.attention_flops_per_s = rates.number("attention_flops_per_s", 1, kMostRate);
-    out.kv_bytes_per_s = rates.number("kv_bytes_per_s", 1, kMostRate);
     out.values_per_s = rates.number("values_per_s", 1, kMostRate);
     out.op_s = rates.number("op_s", 0, 1);
     out.undisturbed = rates.boolean("undisturbed");

@@ -94,41 +94,36 @@ KernelRates measure_rates(int threads) {
   return measure_kernel_rates(*device);
 }
 
-std::vector<PlanDevice> describe_devices(const DeviceSet& set) {
+DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
   std::map<std::pair<int, double>, KernelRates> measured;  // by threads and speed
-  std::vector<PlanDevice> described;
+  DescribedDevices described;
+  std::vector<PlanLink> own;
   for (const auto& device : set.devices) {
     const DeviceInfo& info = device->info();
     const auto [it, unknown] = measured.try_emplace({info.threads, info.speed});
     if (unknown) it->second = calibrated_rates(info.threads, info.speed);
     const KernelRates& rates = it->second;
-    PlanDevice& out =
-        described.emplace_back(PlanDevice{.name = info.name,
-                                          .budget_bytes = info.budget_bytes,
-                                          .granule_bytes = info.granule_bytes,
-                                          .kv_bytes_per_s = rates.kv_bytes_per_s,
-                                          .attention_flops_per_s = rates.attention_flops_per_s,
-                                          .values_per_s = rates.values_per_s,
-                                          .op_s = rates.op_s,
-                                          .measured = true});
+    PlanDevice& out = described.devices.emplace_back(
+        PlanDevice{.name = info.name,
+                   .budget_bytes = info.budget_bytes,
+                   .granule_bytes = info.granule_bytes,
+                   .kv_bytes_per_s = rates.kv(kv),
+                   .attention_flops_per_s = rates.attention_flops_per_s,
+                   .values_per_s = rates.values_per_s,
+                   .op_s = rates.op_s,
+                   .measured = true});
     out.read_bytes_per_s = rates.read_bytes_per_s;
     out.flops_per_s = rates.flops_per_s;
+    own.push_back(link_of(info, rates.kv(KvFormat::kBF16)));
   }
-  return described;
-}
-
-PlanLinks describe_links(const DeviceSet& set, const std::vector<PlanDevice>& described) {
-  PlanLinks links;
-  std::vector<PlanLink> own;
-  for (size_t i = 0; i < set.devices.size(); ++i)
-    own.push_back(link_of(set.devices[i]->info(), described[i].kv_bytes_per_s));
+  PlanLinks& links = described.links;
   for (const PlanLink& from : own) {
     std::vector<PlanLink>& row = links.between.emplace_back();
     for (const PlanLink& to : own) row.push_back(slower(from, to));
   }
   links.from_host = own;
   links.to_host = own;
-  return links;
+  return described;
 }
 
 void require_host_memory(uint64_t bytes) {

@@ -21,10 +21,15 @@ struct DeviceSet {
 /// a device that is not there or has less memory than asked.
 DeviceSet open_devices(const std::vector<DeviceSpec>& specs);
 
-/// What the planner knows about them: measured rates (calibrated_rates), links as they were asked
-/// for.
-std::vector<PlanDevice> describe_devices(const DeviceSet& set);
-PlanLinks describe_links(const DeviceSet& set, const std::vector<PlanDevice>& described);
+/// What the planner knows about devices.
+struct DescribedDevices {
+  std::vector<PlanDevice> devices;
+  PlanLinks links;
+};
+
+/// Measured rates (calibrated_rates), those of keys and values in the format given; links as they
+/// were asked for.
+DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv);
 
 /// What a virtual device of so many threads reaches, measured on one opened for it.
 KernelRates measure_rates(int threads);

@@ -61,7 +61,7 @@ LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
       tokenizer_(Tokenizer::open(options.model_path)),
       weights_(ModelWeights::open(model_)) {
   tokenizer_->check_vocab(model_.config.decoder.vocab);
-  make_plan_and_pipeline(with_stored_precision(options, model_.config.dir));
+  make_plan_and_pipeline(with_plans_kv(with_stored_precision(options, model_.config.dir)));
   load(options, cancel);
 }
 
@@ -69,10 +69,7 @@ LocalEngine::~LocalEngine() = default;
 
 void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
   devices_ = open_devices(parse_devices(options.devices));
-  std::vector<PlanDevice> described = describe_devices(devices_);
-  PlanLinks links = describe_links(devices_, described);
-  const PlanProblem problem =
-      planning_problem(model_, options, std::move(described), std::move(links));
+  const PlanProblem problem = planning_problem(model_, options, devices_);
   if (options.plan_file.empty()) {
     plan_ = make_plan(problem, options.objective);
   } else {
@@ -92,8 +89,8 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
         host_bytes += stage.bytes.total();
   require_host_memory(host_bytes);
 
-  const PipelineLimits limits =
-      make_limits(problem.workload, static_cast<int>(devices_.devices.size()), problem.own);
+  const PipelineLimits limits = make_limits(
+      problem.workload, static_cast<int>(devices_.devices.size()), problem.own, problem.kv);
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits, weights_.packed());
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_,

@@ -57,7 +57,11 @@ Precision own_precision(const ModelSpec& model) {
   return model.config.decoder.dtype == DType::kF32 ? Precision::kF32 : Precision::kBF16;
 }
 
-PipelineLimits make_limits(const Workload& workload, int devices, Precision wide) {
+KvFormat kv_format_beside(Precision wide) {
+  return wide == Precision::kF32 ? KvFormat::kF32 : KvFormat::kBF16;
+}
+
+PipelineLimits make_limits(const Workload& workload, int devices, Precision wide, KvFormat kv) {
   const int64_t blocks = (workload.context + kBlockTokens - 1) / kBlockTokens;
   const int64_t chunk = std::min(workload.chunk_tokens, workload.context);
   return {.rows = std::max(chunk, workload.sequences),
@@ -67,7 +71,7 @@ PipelineLimits make_limits(const Workload& workload, int devices, Precision wide
           .kv_blocks = blocks * workload.sequences,
           .slots = devices + 1,  // one for each stage, and one on its way
           .wide = wide,
-          .kv = wide == Precision::kF32 ? KvFormat::kF32 : KvFormat::kBF16};
+          .kv = kv};
 }
 
 PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
@@ -131,6 +135,7 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
   problem.workload = workload;
   problem.hidden_bytes_per_token = static_cast<uint64_t>(decoder.hidden * dtype_bytes(DType::kF32));
   problem.own = own;
+  problem.kv = limits.kv;
   problem.precisions = {own};
   return problem;
 }

@@ -22,7 +22,10 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
                          std::span<const Precision> formats, std::vector<PlanDevice> devices,
                          PlanLinks links, const Workload& workload);
 
+/// The format of keys and values beside weights of which the widest are `wide`: as wide as those.
+KvFormat kv_format_beside(Precision wide);
+
 /// The sizes a pipeline needs for a workload over at most `devices` stages.
-PipelineLimits make_limits(const Workload& workload, int devices, Precision wide);
+PipelineLimits make_limits(const Workload& workload, int devices, Precision wide, KvFormat kv);
 
 }  // namespace tessera

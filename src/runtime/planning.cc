@@ -91,7 +91,8 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
   std::ranges::copy_if(kPrecisions, std::back_inserter(formats),
                        [&](Precision format) { return !to_run || runnable(format); });
   const PipelineLimits limits =
-      make_limits(workload, static_cast<int>(devices.size()), wide_of(precisions.front()));
+      make_limits(workload, static_cast<int>(devices.size()), wide_of(precisions.front()),
+                  wanted_kv_format(model, options));
   PlanProblem problem =
       make_problem(model, limits, formats, std::move(devices), std::move(links), workload);
   problem.precisions = std::move(precisions);
@@ -103,9 +104,11 @@ PlanProblem problem_for(const ModelSpec& model, const EngineOptions& options,
 }
 
 // On devices of this machine.
-PlanProblem problem_here(const ModelSpec& model, const EngineOptions& options,
-                         std::vector<PlanDevice> devices, PlanLinks links, bool to_run) {
-  PlanProblem problem = problem_for(model, options, std::move(devices), std::move(links), to_run);
+PlanProblem problem_here(const ModelSpec& model, const EngineOptions& options, const DeviceSet& set,
+                         bool to_run) {
+  DescribedDevices described = describe_devices(set, wanted_kv_format(model, options));
+  PlanProblem problem =
+      problem_for(model, options, std::move(described.devices), std::move(described.links), to_run);
   // Virtual devices share the host's memory: what they hold stays inside their budgets.
   problem.embedding_on_host_allowed = false;
   return problem;
@@ -133,9 +136,7 @@ Plan checked_plan(const PlanProblem& problem, const EngineOptions& options) {
 Plan plan_for_this_machine(const ModelSpec& model, const EngineOptions& options,
                            const std::vector<DeviceSpec>& specs) {
   const DeviceSet set = open_devices(specs);
-  const std::vector<PlanDevice> described = describe_devices(set);
-  const PlanProblem problem =
-      problem_here(model, options, described, describe_links(set, described), false);
+  const PlanProblem problem = problem_here(model, options, set, false);
   if (options.plan_file.empty()) return make_plan(problem, options.objective);
 
   Plan plan = read_plan_file(options.plan_file);
@@ -152,14 +153,28 @@ Precision wanted_precision(const ModelSpec& model, const std::string& name) {
   return allowed_precisions(model, name, true).front();
 }
 
+EngineOptions with_plans_kv(EngineOptions options) {
+  if (options.kv == "auto" && !options.plan_file.empty())
+    options.kv = kv_format_name(read_plan_file(options.plan_file).kv);
+  return options;
+}
+
+KvFormat wanted_kv_format(const ModelSpec& model, const EngineOptions& options) {
+  if (options.kv == "auto")
+    return kv_format_beside(wide_of(allowed_precisions(model, options.precision, false).front()));
+  if (const std::optional<KvFormat> format = parse_kv_format(options.kv)) return *format;
+  throw UsageError(
+      {.where = "--kv", .expected = "auto, f32, bf16 or int8", .found = '"' + options.kv + '"'});
+}
+
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
-                             std::vector<PlanDevice> devices, PlanLinks links) {
-  return problem_here(model, options, std::move(devices), std::move(links), true);
+                             const DeviceSet& devices) {
+  return problem_here(model, options, devices, true);
 }
 
 Plan find_plan(const EngineOptions& asked) {
   const ModelSpec model = describe_model(read_model_config(asked.model_path));
-  const EngineOptions options = with_stored_precision(asked, model.config.dir);
+  const EngineOptions options = with_plans_kv(with_stored_precision(asked, model.config.dir));
   const std::vector<DeviceSpec> specs = parse_devices(options.devices);
   const auto imagined = [](const DeviceSpec& spec) {
     return spec.kind == DeviceSpec::Kind::kImagined;

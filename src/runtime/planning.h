@@ -14,9 +14,16 @@ namespace tessera {
 /// Error when no kernel has it.
 Precision wanted_precision(const ModelSpec& model, const std::string& name);
 
+/// The options, with the format of keys and values of their plan file where they leave that open.
+EngineOptions with_plans_kv(EngineOptions options);
+
+/// The format of keys and values that the options ask for; "auto" follows the precision. Throws
+/// UsageError when there is none of that name.
+KvFormat wanted_kv_format(const ModelSpec& model, const EngineOptions& options);
+
 /// The planner's question for these options: workload, precisions and sizes filled in.
 PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& options,
-                             std::vector<PlanDevice> devices, PlanLinks links);
+                             const DeviceSet& devices);
 
 /// plan_model, whose memory may run out.
 Plan find_plan(const EngineOptions& options);

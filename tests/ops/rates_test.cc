@@ -21,8 +21,10 @@ TEST(Rates, AreMeasuredAndLeaveNothingBooked) {
   }
   EXPECT_GT(rates.attention_flops_per_s, 1e7);
   EXPECT_LT(rates.attention_flops_per_s, 4e12);
-  EXPECT_GT(rates.kv_bytes_per_s, 1e7);
-  EXPECT_LT(rates.kv_bytes_per_s, 1e12);
+  for (const KvFormat format : kKvFormats) {
+    EXPECT_GT(rates.kv(format), 1e7) << kv_format_name(format);
+    EXPECT_LT(rates.kv(format), 1e12) << kv_format_name(format);
+  }
   EXPECT_GT(rates.values_per_s, 1e6);
   EXPECT_LT(rates.values_per_s, 1e12);
   EXPECT_GT(rates.op_s, 1e-8);

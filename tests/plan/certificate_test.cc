@@ -170,6 +170,11 @@ std::vector<Tampering> tamperings() {
           "context", [](Plan & p) -> auto& { return p.context; }, 1),
       add(
           "sequences", [](Plan & p) -> auto& { return p.sequences; }, 1),
+      {"keys and values",
+       [](const PlanProblem&, Plan& plan) {
+         plan.kv = KvFormat::kInt8;
+         return true;
+       }},
       add(
           "KV tokens", [](Plan & p) -> auto& { return p.kv_tokens; }, 16),
       add(

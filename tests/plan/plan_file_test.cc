@@ -70,6 +70,9 @@ TEST(PlanFile, RefusesWhatCannot) {
       refusal([](Plan& plan) { plan.context = 80; }),
       AllOf(HasSubstr("plan.json: context: expected 64, found 80"), HasSubstr("--context")));
   EXPECT_THAT(refusal([](Plan& plan) { plan.sequences = 3; }), HasSubstr("sequences"));
+  EXPECT_THAT(refusal([](Plan& plan) { plan.kv = KvFormat::kInt8; }),
+              AllOf(HasSubstr("plan.json: keys and values: expected bf16, found int8"),
+                    HasSubstr("--kv int8")));
   EXPECT_THAT(refusal([](Plan& plan) { plan.stages.clear(); }), HasSubstr("stages: none"));
   EXPECT_THAT(refusal([](Plan& plan) { front(plan).device = 3; }), HasSubstr("no device 3"));
   EXPECT_THAT(refusal([](Plan& plan) { front(plan).last_layer = 99; }),

@@ -73,7 +73,11 @@ TEST(PlanTable, HasARowForEachDevice) {
   EXPECT_THAT(table, HasSubstr("1 bf16, 2 int8"));
   EXPECT_THAT(table, HasSubstr("cpu:1"));
   EXPECT_THAT(table, HasSubstr("room for 9000 tokens"));
-  Plan plan;
+  EXPECT_THAT(table, HasSubstr("KV bf16"));
+  Plan plan = small_plan();
+  plan.kv = KvFormat::kInt8;
+  EXPECT_THAT(plan_to_table(plan), HasSubstr("KV int8"));
+  plan = {};
   plan.why_not.emplace().text = "5 GiB missing";
   EXPECT_EQ(plan_to_table(plan), "5 GiB missing\n");
 }

@@ -39,22 +39,22 @@ TEST_F(Calibration, WhatABusyMachineReachedIsSoonMeasuredAnew) {
   calibrated_rates(1, kSpeed);
   Json busy = content();
   Json& rates = busy["rates"]["1 threads"];
-  rates["kv_bytes_per_s"] = 12345.0;
+  rates["kv_bytes_per_s"][2] = 12345.0;
   rates["undisturbed"] = false;
   write_file_atomic(calibration_file(), busy.dump());
-  EXPECT_EQ(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0 * kSpeed);
+  EXPECT_EQ(calibrated_rates(1, kSpeed).kv(KvFormat::kInt8), 12345.0 * kSpeed);
   rates["measured_at"] = rates["measured_at"].get<int64_t>() - 3600;
   write_file_atomic(calibration_file(), busy.dump());
-  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0 * kSpeed);
+  EXPECT_NE(calibrated_rates(1, kSpeed).kv(KvFormat::kInt8), 12345.0 * kSpeed);
 }
 
 TEST_F(Calibration, AnotherMachinesRatesAreNotTaken) {
   calibrated_rates(1, kSpeed);
   Json other = content();
   other["machine"] = "a faster one";
-  other["rates"]["1 threads"]["kv_bytes_per_s"] = 12345.0;
+  other["rates"]["1 threads"]["kv_bytes_per_s"][2] = 12345.0;
   write_file_atomic(calibration_file(), other.dump());
-  EXPECT_NE(calibrated_rates(1, kSpeed).kv_bytes_per_s, 12345.0 * kSpeed);
+  EXPECT_NE(calibrated_rates(1, kSpeed).kv(KvFormat::kInt8), 12345.0 * kSpeed);
   EXPECT_NE(content()["machine"], "a faster one");
 }
 
@@ -73,7 +73,7 @@ TEST_F(Calibration, WhatIsBrokenIsMeasuredAnew) {
 
 TEST_F(Calibration, AFolderThatCannotBeWrittenCostsNothingElse) {
   ::setenv("XDG_CACHE_HOME", "/dev/null", 1);
-  EXPECT_GT(calibrated_rates(1, kSpeed).kv_bytes_per_s, 0);
+  EXPECT_GT(calibrated_rates(1, kSpeed).kv(KvFormat::kInt8), 0);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "checkpoint/model_config.h"
 #include "tests/runtime/goldens.h"
 #include "tests/support/allocation_limit.h"
 #include "tests/support/error_of.h"
@@ -160,6 +161,57 @@ TEST_F(EngineTest, UsesAPlanFromAFileAndHoldsItAgainstTheDevices) {
   EXPECT_THAT(error_of([&] { Engine::create(options); }), HasSubstr("not valid JSON"));
 }
 
+TEST_F(EngineTest, KeysAndValuesInInt8TakeWhatThePlanSays) {
+  EngineOptions options = options_for("yi_vl_tiny", "3xcpu@4MiB");
+  const auto kv_bytes = [&](const char* precision, const char* kv) {
+    options.precision = precision;
+    options.kv = kv;
+    const auto engine = Engine::create(options);
+    const GoldenCase golden = read_goldens("yi_vl_tiny").front();
+    EXPECT_FALSE(engine->generate(request_of(golden, 0)).token_ids.empty());
+    uint64_t bytes = 0;
+    for (const PlanStage& stage : engine->plan().stages) bytes += stage.bytes.kv;
+    for (const DeviceReport& device : engine->devices())
+      EXPECT_EQ(device.measured_peak_bytes, device.planned_bytes) << device.name;
+    return bytes;
+  };
+  const uint64_t f32 = kv_bytes("f32", "auto");
+  EXPECT_EQ(kv_bytes("bf16", "f32"), f32);
+  EXPECT_EQ(kv_bytes("bf16", "auto"), f32 / 2);
+  EXPECT_EQ(kv_bytes("f32", "bf16"), f32 / 2);
+  const DecoderConfig decoder = read_model_config(options.model_path).decoder;
+  const auto tokens = static_cast<uint64_t>((decoder.max_positions + 15) / 16 * 16);
+  const uint64_t scales = tokens * static_cast<uint64_t>(decoder.layers * decoder.kv_heads * 2 * 4);
+  EXPECT_EQ(kv_bytes("int4", "int8"), f32 / 4 + scales);
+  EXPECT_EQ(kv_bytes("f32", "int8"), f32 / 4 + scales);
+  options.kv = "int4";
+  EXPECT_THROW(Engine::create(options), UsageError);
+  EXPECT_EQ(error_of([&] { plan_model(options); }),
+            "--kv: expected auto, f32, bf16 or int8, found \"int4\"");
+}
+
+TEST_F(EngineTest, APlansKeysAndValuesAreKeptUnlessOthersAreAskedFor) {
+  EngineOptions options = options_for("yi_vl_tiny", "3xcpu@4MiB");
+  options.kv = "int8";
+  write_file_atomic(path("plan.json"), plan_to_text(plan_model(options)));
+  options.plan_file = path("plan.json");
+  for (const char* kv : {"int8", "auto"}) {
+    options.kv = kv;
+    EXPECT_EQ(Engine::create(options)->plan().kv, KvFormat::kInt8) << kv;
+    EXPECT_EQ(plan_model(options).kv, KvFormat::kInt8) << kv;
+  }
+  options.kv = "bf16";
+  for (const bool to_run : {true, false})
+    EXPECT_THAT(error_of([&] {
+                  if (to_run)
+                    Engine::create(options);
+                  else
+                    plan_model(options);
+                }),
+                AllOf(HasSubstr("plan.json: keys and values: expected bf16, found int8"),
+                      HasSubstr("--kv int8")));
+}
+
 TEST_F(EngineTest, HoldsTheCapOnHostMemory) {
   EngineOptions options = options_for("yi_vl_tiny", "cpu@8MiB");
   options.host_memory_bytes = 1000;
@@ -227,6 +279,13 @@ TEST(PlanModel, YiVl34bFitsThreeCardsInBf16AndNotTwo) {
   for (const PlanStage& stage : three.stages)
     EXPECT_LE(stage.bytes.arena + stage.bytes.fixed, 700ULL << 20);
 
+  options.kv = "int8";  // 132 bytes in the place of 256 for a key or value of a head
+  const Plan int8 = plan_model(options);
+  EXPECT_EQ(int8.kv, KvFormat::kInt8);
+  EXPECT_NEAR(static_cast<double>(int8.kv_room_tokens),
+              static_cast<double>(three.kv_room_tokens) * 256 / 132, 100);
+
+  options.kv = "auto";
   options.devices = "2x24GiB";
   options.precision = "bf16";
   const Plan two = plan_model(options);

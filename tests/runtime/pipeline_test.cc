@@ -50,7 +50,8 @@ SimulatedRun simulate_prefill(const ModelSpec& model, const std::vector<int64_t>
   placement.embedding = devices.front().get();
   const Workload workload{.context = 4096, .chunk_tokens = kChunk};
   const PipelineLimits limits =
-      make_limits(workload, static_cast<int>(chunks), Precision::kBF16);  // all chunks in flight
+      make_limits(workload, static_cast<int>(chunks),  // all chunks in flight
+                  Precision::kBF16, KvFormat::kBF16);
   Pipeline pipeline(model, placement, limits);
   BlockPool pool(limits.kv_blocks);
   BlockTable table(pool);
@@ -160,10 +161,13 @@ TEST(Pipeline, AFailureInAStepEndsTheRequestAndEveryLaterOneWithItsError) {
   EXPECT_EQ(engine.blocks().free_blocks(), engine.blocks().capacity());
 }
 
-TEST(Pipeline, MeasuredPeakIsWhatTheDryRunPromised) {
+class PeakTest : public testing::TestWithParam<KvFormat> {};
+
+TEST_P(PeakTest, IsWhatTheDryRunPromised) {
   const std::string dir = golden_dir("yi_vl_odd");
   const ModelSpec model = describe_model(read_model_config(dir));
-  TestEngine engine(dir, {.layers = {1, 3}, .vision = 0, .embedding = 1}, Precision::kBF16, 40, 2);
+  TestEngine engine(dir, {.layers = {1, 3}, .vision = 0, .embedding = 1}, Precision::kBF16, 40, 2,
+                    2, GetParam());
   engine.ask(request_of(read_goldens("yi_vl_odd").front(), 0));
   const PipelineLimits& limits = engine.pipeline().limits();
   for (size_t d = 0; d < 2; ++d) {
@@ -174,11 +178,17 @@ TEST(Pipeline, MeasuredPeakIsWhatTheDryRunPromised) {
       if (target.device == &engine.device(d))
         promised += layout_of(*target.unit, Precision::kBF16).bytes;
     const DecoderConfig& decoder = model.config.decoder;
-    promised += (d == 0 ? 1 : 3) *
-                KvPages::bytes(limits.kv, limits.kv_blocks, decoder.kv_heads, decoder.head_dim);
+    const uint64_t kv =
+        KvPages::bytes(limits.kv, limits.kv_blocks, decoder.kv_heads, decoder.head_dim);
+    EXPECT_EQ(kv, static_cast<uint64_t>(limits.kv_blocks * kBlockTokens *
+                                        model.kv_bytes_per_token(GetParam())));
+    promised += (d == 0 ? 1 : 3) * kv;
     EXPECT_EQ(engine.device(d).ledger().peak_bytes(), promised);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Kv, PeakTest, testing::ValuesIn(kKvFormats),
+                         [](const auto& test) { return std::string(kv_format_name(test.param)); });
 
 }  // namespace
 }  // namespace tessera

@@ -25,7 +25,8 @@ std::optional<TensorIndex> vision_index(const ModelConfig& config) {
 }  // namespace
 
 TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precision precision,
-                       int64_t chunk_tokens, int64_t sequences, int threads)
+                       int64_t chunk_tokens, int64_t sequences, int threads,
+                       std::optional<KvFormat> kv)
     : model_(describe_model(read_model_config(dir))),
       tokenizer_(Tokenizer::open(dir)),
       main_(TensorIndex::open(dir)),
@@ -54,8 +55,9 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
                           .sequences = sequences,
                           .chunk_tokens = chunk_tokens,
                           .scored_rows = 16};
-  const PipelineLimits limits = make_limits(workload, static_cast<int>(split.layers.size()),
-                                            std::min(precision, Precision::kBF16));
+  const Precision wide = std::min(precision, Precision::kBF16);
+  const PipelineLimits limits = make_limits(workload, static_cast<int>(split.layers.size()), wide,
+                                            kv.value_or(kv_format_beside(wide)));
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_, chunk_tokens);

@@ -26,7 +26,8 @@ struct LayerSplit {
 class TestEngine {
  public:
   TestEngine(const std::string& dir, const LayerSplit& split, Precision precision = Precision::kF32,
-             int64_t chunk_tokens = 64, int64_t sequences = 1, int threads = 2);
+             int64_t chunk_tokens = 64, int64_t sequences = 1, int threads = 2,
+             std::optional<KvFormat> kv = {});
 
   Answer ask(const Request& request, const CancelFlag* cancel = nullptr,
              const Engine::OnText& on_text = {});
