@@ -15,10 +15,11 @@ namespace tessera {
 /// What lower precisions do to a model's answers: which to measure, against what, over which
 /// tokens.
 struct QualityOptions {
-  EngineOptions engine;  ///< devices and context; its precision and plan file are not looked at
+  EngineOptions engine;  ///< devices and context; its precisions and plan file are not looked at
   std::optional<Precision> reference = {};   ///< f32 or bf16; by default the model's own
   std::vector<Precision> precisions = {};    ///< of all layers; empty: see bench_quality
   std::vector<std::string> plan_files = {};  ///< measure the precisions of these plans too
+  std::optional<KvFormat> kv = {};           ///< measure keys and values kept so too
   int64_t mixed_plans = 0;  ///< so many random assignments of `precisions` to layers too
 
   std::string text_file = {};     ///< empty: without pictures a short text that is built in
@@ -37,7 +38,7 @@ struct QualityOptions {
 
 /// One way to store the model's layers and head, compared with the reference over the same tokens.
 struct QualityResult {
-  std::string name;  ///< "int8", a plan's file, "mixed 3"
+  std::string name;  ///< "int8", a plan's file, "mixed 3", "kv int8"
   Precision reference = Precision::kBF16;
   std::vector<Precision> layers;
   Precision head = Precision::kBF16;
@@ -72,6 +73,9 @@ struct QualityBench {
 /// with less than 1 GiB of weights bf16 against f32 as well. The head and the tables stay as the
 /// planner has them: heads are int8 at least. Results hold for any split, which never changes a
 /// bit of the logits.
+///
+/// With `kv`, an engine with the reference's weights that keeps keys and values so comes after the
+/// others.
 ///
 /// With sensitivities measured, or EngineOptions::sensitivities_file given, results say what KL
 /// these predict.

@@ -67,7 +67,9 @@ class QualityRun {
       engine_->record(all_, in_base, progress("bf16"));
     }
     if (options_.measure_sensitivities) measure_sensitivities(in_base);
-    compare_all(reference_ == Precision::kF32 ? *in_f32 : in_base);
+    const LogitSpool& reference = reference_ == Precision::kF32 ? *in_f32 : in_base;
+    compare_all(reference);
+    if (options_.kv) compare_kv(*options_.kv, reference);
     return std::move(bench_);
   }
 
@@ -130,9 +132,11 @@ class QualityRun {
     return options;
   }
 
-  void open(Precision precision, std::string_view what) {
+  void open(Precision precision, std::string_view what, std::string_view kv = "auto") {
     report(what, 0);
-    engine_.emplace(engine_options(), precision, cancel_);
+    EngineOptions options = engine_options();
+    options.kv = kv;
+    engine_.emplace(options, precision, cancel_);
     if (!options_.image_folder.empty() && pictures_.empty())
       pictures_ = pictures_in(options_.image_folder, options_.max_pictures);
     engine_->take_pictures(pictures_);
@@ -186,8 +190,8 @@ class QualityRun {
   void count_passes() {
     const auto lower = static_cast<int64_t>(lower_precisions().size());
     const int64_t references = reference_ == Precision::kF32 || wanted(Precision::kBF16) ? 2 : 1;
-    total_ =
-        rows_ * (references + lower + static_cast<int64_t>(plans_.size()) + options_.mixed_plans);
+    total_ = rows_ * (references + lower + static_cast<int64_t>(plans_.size()) +
+                      options_.mixed_plans + (options_.kv ? 1 : 0));
     if (options_.measure_sensitivities)  // the head has int8 alone
       total_ += std::min(rows_, options_.sample_tokens) * (layer_count() * lower + 1);
   }
@@ -287,6 +291,16 @@ class QualityRun {
       found.push_back(bench_.results.back().kl);
     }
     bench_.rank_correlation = rank_correlation(predicted, found);
+  }
+
+  void compare_kv(KvFormat format, const LogitSpool& reference) {
+    const std::string name = fmt::format("kv {}", kv_format_name(format));
+    engine_.reset();
+    open(reference_, name, kv_format_name(format));
+    const Profile profile = engine_->uniform(reference_);
+    add_result(name, profile, reference_,
+               engine_->compare(name, profile, all_, reference, progress(name)));
+    bench_.results.back().predicted_kl.reset();  // of weights alone
   }
 
   const QualityOptions& options_;

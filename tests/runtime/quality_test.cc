@@ -206,8 +206,11 @@ TEST(Quality, ThePrecisionOfTheReferenceDiffersInNothing) {
   options.precisions = {Precision::kInt8};
   options.reference = Precision::kBF16;
   options.plan_files = {plan_file_of(folder, Precision::kBF16)};
+  options.kv = KvFormat::kBF16;  // what the reference has
   const QualityBench bench = bench_quality(options);
-  ASSERT_EQ(bench.results.size(), 2U);
+  ASSERT_EQ(bench.results.size(), 3U);
+  EXPECT_EQ(bench.results[2].name, "kv bf16");
+  EXPECT_EQ(bench.results[2].kl, 0);
   const QualityResult& same = bench.results[1];
   EXPECT_EQ(same.kl, 0);
   EXPECT_EQ(same.kl_error, 0);
@@ -246,6 +249,28 @@ TEST(Quality, FallsWithThePrecisionAndNotWithTheSplit) {
   for (size_t i = 0; i < bench.results.size(); ++i) {
     EXPECT_EQ(split.results[i].kl, bench.results[i].kl) << bench.results[i].name;
     EXPECT_EQ(split.results[i].perplexity, bench.results[i].perplexity);
+  }
+}
+
+TEST(Quality, KeysAndValuesInInt8CostLessThanWeightsInInt8) {
+  QualityOptions options = demo_options();
+  options.precisions = {Precision::kInt8};
+  options.kv = KvFormat::kInt8;
+  double last_share = 0;
+  options.on_progress = [&](std::string_view, double share) { last_share = share; };
+  for (const Precision reference : {Precision::kBF16, Precision::kF32}) {
+    options.reference = reference;
+    const QualityBench bench = bench_quality(options);
+    ASSERT_EQ(bench.results.size(), 2U);
+    const QualityResult &weights = bench.results[0], &kv = bench.results[1];
+    EXPECT_EQ(kv.name, "kv int8");
+    EXPECT_EQ(kv.reference, reference);
+    EXPECT_EQ(kv.layers.front(), reference);
+    EXPECT_EQ(kv.tokens, weights.tokens);
+    EXPECT_GT(kv.kl, 0);
+    EXPECT_LT(kv.kl, weights.kl);
+    EXPECT_GT(kv.top1, 0.95);
+    EXPECT_DOUBLE_EQ(last_share, 1);
   }
 }
 
