@@ -68,6 +68,17 @@ std::string parse_precision_name(const std::string& option, const std::string& t
   refuse(option, "one of " + names, text);
 }
 
+std::string parse_kv_name(const std::string& option, const std::string& text) {
+  if (text == "auto" || parse_kv_format(text)) return text;
+  refuse(option, "one of auto f32 bf16 int8", text);
+}
+
+KvFormat parse_one_kv_format(const std::string& option, const std::string& text) {
+  const auto format = parse_kv_format(text);
+  if (!format) refuse(option, "f32, bf16 or int8", text);
+  return *format;
+}
+
 Objective parse_objective_name(const std::string& option, const std::string& text) {
   const auto objective = parse_objective(text);
   if (!objective) refuse(option, "latency, throughput or context", text);

@@ -85,6 +85,11 @@ void add_engine(OptionSet& options, EngineOptions& engine) {
       },
       "auto f32 bf16 int8 int6 int5 int4 fp8; auto: the model's own, lower only where memory "
       "demands it (default: auto)");
+  options.value(
+      "--kv", "P",
+      [&engine](const std::string& value) { engine.kv = parse_kv_name("--kv", value); },
+      "auto f32 bf16 int8: how keys and values are kept, int8 in half the memory of bf16 (default: "
+      "auto, as wide as the widest weights)");
   add_sensitivities(options, engine);
 }
 

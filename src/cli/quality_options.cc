@@ -71,6 +71,10 @@ void add_quality(OptionSet& options, BenchQualityCommand& command) {
         quality.reference = parse_one_precision("--reference", value);
       },
       "Compare with f32 or bf16 (default: the model's own)");
+  options.value(
+      "--kv", "P",
+      [&quality](const std::string& value) { quality.kv = parse_one_kv_format("--kv", value); },
+      "Keep keys and values as f32, bf16 or int8, too, with the weights of the reference");
   options.values(
       "--plan", "FILE",
       [&quality](const std::string& value) { quality.plan_files.push_back(value); },

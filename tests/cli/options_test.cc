@@ -58,6 +58,7 @@ TEST(Options, DefaultsAreYis) {
   EXPECT_EQ(run.request.conversation_mode, "");
   EXPECT_EQ(run.engine.devices, "auto");
   EXPECT_EQ(run.engine.precision, "auto");
+  EXPECT_EQ(run.engine.kv, "auto");
   EXPECT_EQ(run.engine.context, 0);
   EXPECT_EQ(run.engine.sequences, 1);
   EXPECT_EQ(run.engine.host_memory_bytes, 512U << 20);
@@ -68,12 +69,13 @@ TEST(Options, DefaultsAreYis) {
 TEST(Options, EveryOptionOfRunArrives) {
   const auto run = parse_as<RunCommand>(run_line(
       {"--devices", "2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}", "--context=2048",
-       "--precision=f32", "--plan=p.json", "--host-memory=64MiB", "--temperature=0", "--top_k=7",
-       "--seed=18446744073709551615", "--max_new_tokens=9", "--json", "--quiet",
+       "--precision=f32", "--kv=int8", "--plan=p.json", "--host-memory=64MiB", "--temperature=0",
+       "--top_k=7", "--seed=18446744073709551615", "--max_new_tokens=9", "--json", "--quiet",
        "--image-file=one.png", "--image_file", "[a,b].png", "--image-file", "{}"}));
   EXPECT_EQ(run.engine.devices, "2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}");
   EXPECT_EQ(run.engine.context, 2048);
   EXPECT_EQ(run.engine.precision, "f32");
+  EXPECT_EQ(run.engine.kv, "int8");
   EXPECT_EQ(run.engine.plan_file, "p.json");
   EXPECT_EQ(run.engine.host_memory_bytes, 64U << 20);
   EXPECT_EQ(run.request.temperature, 0);
@@ -126,6 +128,8 @@ TEST(Options, WrongValuesAreNamed) {
   EXPECT_THAT(error_with({"--host-memory", "lots"}), HasSubstr("a size such as 512MiB"));
   EXPECT_EQ(error_with({"--precision", "bf17"}),
             "--precision: expected one of auto f32 bf16 int8 fp8 int6 int5 int4, found \"bf17\"");
+  EXPECT_EQ(error_with({"--kv", "int4"}),
+            "--kv: expected one of auto f32 bf16 int8, found \"int4\"");
   EXPECT_EQ(error_with({"--num_beams", "1000"}),
             "--num-beams: expected a whole number from 1 to 64, found \"1000\"");
   EXPECT_EQ(error_with({"--quiet", "--verbose"}), "--quiet: contradicts --verbose");
@@ -164,15 +168,16 @@ TEST(Options, CommandsAreNamed) {
 }
 
 TEST(Options, Plan) {
-  const auto plan =
-      parse_as<PlanCommand>({"plan", "--model_path", "M/config.json", "--devices", "3x24GiB",
-                             "--context", "4096", "--sequences", "8", "--precision", "int8",
-                             "--objective", "throughput", "--json", "--svg", "p.svg"});
+  const auto plan = parse_as<PlanCommand>({"plan", "--model_path", "M/config.json", "--devices",
+                                           "3x24GiB", "--context", "4096", "--sequences", "8",
+                                           "--precision", "int8", "--objective", "throughput",
+                                           "--json", "--svg", "p.svg", "--kv", "bf16"});
   EXPECT_EQ(plan.engine.model_path, "M/config.json");
   EXPECT_EQ(plan.engine.devices, "3x24GiB");
   EXPECT_EQ(plan.engine.sequences, 8);
   EXPECT_EQ(plan.engine.objective, Objective::kThroughput);
   EXPECT_EQ(plan.engine.precision, "int8");
+  EXPECT_EQ(plan.engine.kv, "bf16");
   EXPECT_EQ(plan.svg_file, "p.svg");
   EXPECT_TRUE(plan.output.json);
   EXPECT_EQ(error_of([] {
@@ -182,11 +187,12 @@ TEST(Options, Plan) {
 }
 
 TEST(Options, Chat) {
-  const auto chat = parse_as<ChatCommand>(
-      {"chat", "--model-path", "M", "--image-file", "a.png", "--verbose", "--num_beams", "2"});
+  const auto chat = parse_as<ChatCommand>({"chat", "--model-path", "M", "--image-file", "a.png",
+                                           "--verbose", "--num_beams", "2", "--kv", "f32"});
   EXPECT_THAT(chat.image_files, ElementsAre("a.png"));
   EXPECT_TRUE(chat.request.messages.empty());
   EXPECT_EQ(chat.engine.sequences, 2);
+  EXPECT_EQ(chat.engine.kv, "f32");
   EXPECT_EQ(chat.output.verbosity, Verbosity::kVerbose);
 }
 
@@ -214,8 +220,10 @@ TEST(Options, Bench) {
   EXPECT_EQ(defaults.bench.sequences, 1);
   const auto bench = parse_as<BenchModelCommand>(
       {"bench", "model", "--model-path", "M", "--precision", "int4", "--prompt-tokens", "1100",
-       "--new_tokens", "7", "--sequences", "8", "--repeats", "2", "--devices", "2xcpu@1GiB"});
+       "--new_tokens", "7", "--sequences", "8", "--repeats", "2", "--devices", "2xcpu@1GiB", "--kv",
+       "int8"});
   EXPECT_EQ(bench.bench.engine.precision, "int4");
+  EXPECT_EQ(bench.bench.engine.kv, "int8");
   EXPECT_EQ(bench.bench.engine.devices, "2xcpu@1GiB");
   EXPECT_EQ(bench.bench.prompt_tokens, 1100);
   EXPECT_EQ(bench.bench.new_tokens, 7);
@@ -267,6 +275,8 @@ TEST(Options, OfBenchQuality) {
                                                              "int8,int4",
                                                              "--reference",
                                                              "f32",
+                                                             "--kv",
+                                                             "int8",
                                                              "--plan",
                                                              "a",
                                                              "--plan",
@@ -290,6 +300,8 @@ TEST(Options, OfBenchQuality) {
                                                              "--json"}));
   EXPECT_THAT(full.quality.precisions, ElementsAre(Precision::kInt8, Precision::kInt4));
   EXPECT_EQ(full.quality.reference, Precision::kF32);
+  EXPECT_EQ(full.quality.kv, KvFormat::kInt8);
+  EXPECT_EQ(plain.quality.kv, std::nullopt);
   EXPECT_THAT(full.quality.plan_files, ElementsAre("a", "b"));
   EXPECT_EQ(full.quality.text_file, "T");
   EXPECT_EQ(full.quality.image_folder, "D");
@@ -306,6 +318,7 @@ TEST(Options, OfBenchQuality) {
   EXPECT_THAT(error({"--precision", "int8,"}), HasSubstr("--precision"));
   EXPECT_THAT(error({"--precision", "int8,int8"}), HasSubstr("twice"));
   EXPECT_THAT(error({"--tokens", "0"}), HasSubstr("--tokens"));
+  EXPECT_EQ(error({"--kv", "auto"}), "--kv: expected f32, bf16 or int8, found \"auto\"");
   EXPECT_THAT(error({"--mixed-plans", "20"}), HasSubstr("--sensitivities"));
   EXPECT_THAT(error({"--sensitivities", "a", "--measure-sensitivities", "b"}),
               HasSubstr("contradicts"));

@@ -69,6 +69,24 @@ TEST(Plan, IsCheckedByCodeOfItsOwn) {
   EXPECT_THAT(failure_of(with(args, {"--check", other}), 1), HasSubstr("tampered.json"));
 }
 
+TEST(Plan, KeepsTheFormatOfKeysAndValues) {
+  TempFolder folder;
+  const Args args = {"plan", "--model-path", kYi34, "--devices", "3x24GiB"};
+  EXPECT_THAT(run_tessera(with(args, {"--kv", "int8"})).out, HasSubstr("KV int8"));
+  const std::string text = run_tessera(with(args, {"--kv", "int8", "--json"})).out;
+  EXPECT_EQ(parse_json(text, "plan")["kv_format"], "int8");
+  const std::string file = folder.write("plan.json", text);
+  EXPECT_EQ(run_tessera(with(args, {"--check", file, "--json"})).out, text);
+  EXPECT_THAT(failure_of(with(args, {"--check", file, "--kv", "bf16"}), 1),
+              AllOf(HasSubstr("plan.json"), HasSubstr("keys and values: int8, should be bf16")));
+
+  Json other = parse_json(text, "plan");
+  other["kv_format"] = "int3";
+  EXPECT_THAT(failure_of(with(args, {"--check", folder.write("other.json", other.dump())}), 1),
+              AllOf(HasSubstr("kv_format"), HasSubstr("int3")));
+  EXPECT_THAT(failure_of(with(args, {"--kv", "int3"}), 2), HasSubstr("--kv"));
+}
+
 TEST(Plan, WrongInputs) {
   EXPECT_THAT(failure_of({"plan", "--model-path", "/no/such", "--devices", "3x24GiB"}, 1),
               HasSubstr("/no/such"));
@@ -126,17 +144,20 @@ TEST(Bench, ComparesPrecisions) {
                      "cpu@64MiB", "--text",  kTiny + "/config.json", "--tokens", "60"};
   const ProgramResult run =
       run_tessera(with(args, {"--json", "--precision", "int8,int4", "--measure-sensitivities", file,
-                              "--mixed-plans", "3"}));
+                              "--mixed-plans", "3", "--kv", "int8"}));
   EXPECT_EQ(run.status, 0) << run.err;
   const Json bench = parse_json(run.out, "stdout");
   EXPECT_EQ(bench["text_tokens"], 59);  // nothing stands before the first
-  ASSERT_EQ(bench["results"].size(), 5U);
+  ASSERT_EQ(bench["results"].size(), 6U);
   for (const Json& result : bench["results"]) {
     EXPECT_EQ(result["reference"], "bf16");
     EXPECT_EQ(result["tokens"], 59);
-    for (const char* key : {"kl", "kl_error", "perplexity", "reference_perplexity", "predicted_kl"})
+    for (const char* key : {"kl", "kl_error", "perplexity", "reference_perplexity"})
       EXPECT_GT(result[key].get<double>(), 0) << key;
+    const bool of_weights = result["name"] != "kv int8";
+    EXPECT_EQ(result["predicted_kl"].is_number(), of_weights);
   }
+  EXPECT_EQ(bench["results"][5]["name"], "kv int8");
   EXPECT_LT(bench["results"][0]["kl"].get<double>(), bench["results"][1]["kl"].get<double>());
   EXPECT_TRUE(bench["rank_correlation"].is_number());
 

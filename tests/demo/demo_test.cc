@@ -120,12 +120,13 @@ TEST(Demo, AnswersTheSameInBf16OnAnyNumberOfDevices) {
 }
 
 // Right answers of all questions, the model on one device.
-int right_answers(const std::vector<Question>& questions, const std::string& precision) {
+int right_answers(const std::vector<Question>& questions, const std::string& precision,
+                  const std::string& kv = "auto") {
   const auto engine = Engine::create(
-      {.model_path = TESSERA_DEMO_DIR, .devices = "cpu@24MiB", .precision = precision});
+      {.model_path = TESSERA_DEMO_DIR, .devices = "cpu@24MiB", .precision = precision, .kv = kv});
   int sum = 0;
   for (const auto& [kind, count] : examine(*engine, questions).right) sum += count.first;
-  std::cout << fmt::format("{}: {} of {} right\n", precision, sum, questions.size());
+  std::cout << fmt::format("{}, kv {}: {} of {} right\n", precision, kv, sum, questions.size());
   return sum;
 }
 
@@ -136,6 +137,15 @@ TEST(Demo, KnowsAsMuchInInt8AndNearlyAsMuchInInt4) {
   const int bf16 = right_answers(questions, "bf16");
   EXPECT_NEAR(right_answers(questions, "int8"), bf16, 5);
   EXPECT_GE(right_answers(questions, "int4"), 0.97 * bf16);
+}
+
+TEST(Demo, KnowsAsMuchWithKeysAndValuesInInt8) {
+  std::vector<Question> some;  // of each kind
+  const std::vector<Question> all = read_questions();
+  for (size_t i = 0; i < all.size(); i += 5) some.push_back(all[i]);
+  const int bf16 = right_answers(some, "bf16");
+  EXPECT_GT(bf16, 0.9 * static_cast<double>(some.size()));
+  EXPECT_NEAR(right_answers(some, "bf16", "int8"), bf16, 2);
 }
 
 }  // namespace
