@@ -124,8 +124,10 @@ void score_code_group(const AttentionTile& tile, const Word* const* q, int64_t g
 /// scale in it.
 inline void weigh_group(const AttentionTile& tile, int64_t group, int64_t tokens, int64_t first,
                         CodesScratch& scratch) {
-  for (int64_t t = 0; t < tokens; ++t)
-    scratch.value_scales[t] = page<float>(tile, tile.from.value_scales, group + t)[t % kSlots];
+  for (int64_t t = 0; t < tokens; t += kSlots) {
+    const float* scales = page<float>(tile, tile.from.value_scales, group + t);
+    for (int64_t slot = 0; slot < kSlots; ++slot) scratch.value_scales[t + slot] = scales[slot];
+  }
   for (int64_t t = tokens; t < kGroupTokens; ++t) scratch.value_scales[t] = 0;
   for (int64_t i = first; i < tile.queries; ++i) {
     float* p = scratch.state.scores + i * kGroupTokens;
