@@ -54,7 +54,7 @@ float value(const AttentionTile& tile, Words words, int64_t t, int64_t d) {
                       slot % per);
 }
 
-void attend(const AttentionTile& tile, int64_t query) {
+void attend_query(const AttentionTile& tile, int64_t query) {
   const Words words{tile.from.format == KvFormat::kBF16};
   const int64_t dims = tile.head_dim, context = tile.context[query];
   std::array<float, kMaxHeadDim> q = {}, a = {};
@@ -96,7 +96,7 @@ void attend(const AttentionTile& tile, int64_t query) {
 
 void attend_plain(const AttentionTile& tile) {
   if (tile.from.format == KvFormat::kInt8) return attend_codes_plain(tile);
-  for (int64_t query = 0; query < tile.queries; ++query) attend(tile, query);
+  for (int64_t query = 0; query < tile.queries; ++query) attend_query(tile, query);
 }
 
 }  // namespace tessera
