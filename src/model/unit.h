@@ -75,7 +75,7 @@ UnitLayout layout_of(const UnitSpec& unit, Precision precision);
 
 /// The number of the layout that layout_of and pack_rows make. Raised whenever the same bytes would
 /// mean another weight, so that packed copies of before are refused instead of misread.
-inline constexpr int64_t kUnitLayoutVersion = 1;
+inline constexpr int64_t kUnitLayoutVersion = 2;
 
 /// The weights of one loaded unit by name. The buffer belongs to the stage.
 class UnitWeights {

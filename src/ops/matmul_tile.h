@@ -10,8 +10,9 @@ namespace tessera {
 ///   f32 weights    f32 [chunks][rows][chunk]
 ///   bf16 weights   bf16 [chunks][rows][chunk], rounded to nearest even, denormals to 0
 ///   int weights    s8 [chunks][rows][chunk]: value = code * scale, the scale being the largest |x|
-///                  of the row's group / 127; and the sum of a group's codes, which takes the place
-///                  of the weights' zero point
+///                  of the row's group / 127, for int8 after each block of the group has been
+///                  replaced by its Walsh-Hadamard transform as the weights were (quantise.h); and
+///                  the sum of a group's codes, which takes the place of the weights' zero point
 ///
 /// Inputs past the last are 0.
 struct PreparedRows {

@@ -41,4 +41,8 @@ void quantise_avx512(const float* values, int bits, uint8_t* codes, uint16_t* sc
   quantise_plain(values, bits, codes, scales);
 }
 
+void rotate_avx512(float* values, int64_t inputs) {
+  rotate_plain(values, inputs);
+}
+
 }  // namespace tessera

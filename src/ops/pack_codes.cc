@@ -81,13 +81,15 @@ void pack_codes(const PackedMatrix& to, int64_t first_row, int64_t rows, const v
       for (int64_t i = 0; i < inputs; ++i)
         values[static_cast<size_t>(i * kPanelRows + row + r)] = line[static_cast<size_t>(i)];
     }
+    const int64_t padded = std::min(format.group, to.padded_in() - first);
+    if (format.bits == 8) rotate(values.data(), padded);
     alignas(64) std::array<uint32_t, kMaxGroup / 4 * kPanelRows> words;
     std::array<uint16_t, kPanelRows> row_scales;
     quantise(values.data(), format.bits, reinterpret_cast<uint8_t*>(words.data()),
              row_scales.data());
     std::copy_n(row_scales.data() + row, rows, scales + g * kPanelRows + row);
-    place_codes(words.data(), std::min(format.group, to.padded_in() - first), format.bits, row,
-                rows, codes + first * kPanelRows * format.bits / 8);
+    place_codes(words.data(), padded, format.bits, row, rows,
+                codes + first * kPanelRows * format.bits / 8);
   }
 }
 

@@ -52,7 +52,7 @@ constexpr WeightFormat weight_format(Precision precision) {
 ///                   8 j + 4 + b above; then their bit 4, and bit 5, as bits [n / 8][2][64]:
 ///                   of the 64 codes 8 j + 4 h + (0 .. 3) of 16 rows, in the order of int8
 ///          n is the group's length, the last may be shorter; weight = (code - 2^(bits - 1)) *
-///          scale
+///          scale; of int8, of the rotated inputs (rotate() in quantise.h)
 ///
 /// `out` is padded to whole panels and `in` to whole quanta, with zeros. A view: never frees.
 /// `data` (64-byte aligned) is null on simulated devices.

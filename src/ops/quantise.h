@@ -25,7 +25,24 @@ constexpr int64_t quantise_group(int bits) {
 /// the answer.
 void quantise(const float* values, int bits, uint8_t* codes, uint16_t* scales);
 
-/// The loops behind it, for one instruction set each; the same bits.
+/// Before they are quantised to 8 bits: each block of n inputs replaced by its Walsh-Hadamard
+/// transform over n,
+///
+///   value'[j] = sum over i of (-1)^popcount(i & j) * value[i] / n
+///
+/// with n = 128, or of a shorter group the largest powers of two that it is the sum of. Rows of x
+/// are transformed too (matmul_tile.h), without the division, which leaves every product x . w as
+/// it was. What one input was far ahead of the others is then spread over all of them, and a scale
+/// for the group fits each. Source: Ashkboos et al. 2024, arXiv:2404.00456 (QuaRot), here by
+/// groups.
+///
+///   values   [inputs][16] in place, 64-byte aligned
+///   inputs   a multiple of 16, at most 128
+void rotate(float* values, int64_t inputs);
+
+/// The loops behind them, for one instruction set each; the same bits.
+void rotate_plain(float* values, int64_t inputs);
+void rotate_avx512(float* values, int64_t inputs);
 void quantise_plain(const float* values, int bits, uint8_t* codes, uint16_t* scales);
 void quantise_avx512(const float* values, int bits, uint8_t* codes, uint16_t* scales);
 

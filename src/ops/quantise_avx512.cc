@@ -3,6 +3,10 @@
 
 namespace tessera {
 
+void rotate_avx512(float* values, int64_t inputs) {
+  rotate_loops(values, inputs);
+}
+
 void quantise_avx512(const float* values, int bits, uint8_t* codes, uint16_t* scales) {
   quantise_loops(values, bits, codes, scales);
 }

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "ops/hadamard_block.h"
+
 // quantise() over vectors of 16 lanes, one for each row, which the compiler maps to what there is;
 // compiled once for each instruction set: internal linkage, and nothing inline from other headers.
 // No operation looks across lanes, so the bits do not depend on the mapping.
@@ -117,6 +119,31 @@ void quantise_bits(const float* values, uint8_t* codes, uint16_t* scales) {
   memcpy(&bits, &scale, sizeof(bits));
   bits = sound ? bits : size == 0 ? Words{} : Words{} + 0x7fc00000;
   for (int lane = 0; lane < kLanes; ++lane) scales[lane] = static_cast<uint16_t>(bits[lane] >> 16);
+}
+
+/// Of 16 rows side by side, a block of each: the transform over its length.
+inline void rotate_block(float* values, int64_t count) {
+  const auto place = [&](int64_t i) { return values + i * kLanes; };
+  for (int64_t step = 1; step < count; step *= 2)
+    for (int64_t from = 0; from < count; from += 2 * step)
+      for (int64_t i = from; i < from + step; ++i) {
+        Floats a, b;
+        load(place(i), a);
+        load(place(i + step), b);
+        const Floats sum = a + b, difference = a - b;
+        memcpy(place(i), &sum, sizeof(sum));
+        memcpy(place(i + step), &difference, sizeof(difference));
+      }
+  const float share = 1.0F / static_cast<float>(count);  // of two: exact
+  for (int64_t i = 0; i < count * kLanes; ++i) values[i] *= share;
+}
+
+inline void rotate_loops(float* values, int64_t inputs) {
+  for (int64_t i = 0; i < inputs;) {
+    const int64_t block = hadamard_block(inputs - i);
+    rotate_block(values + i * kLanes, block);
+    i += block;
+  }
 }
 
 inline void quantise_loops(const float* values, int bits, uint8_t* codes, uint16_t* scales) {

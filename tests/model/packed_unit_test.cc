@@ -113,8 +113,8 @@ TEST(PackedUnit, SaysWhatInAFileIsNotTheUnits) {
               HasSubstr("unit: expected \"layer 1\", found \"layer 2\""));
   EXPECT_THAT(refusal(changed("\"bf16\"", "\"int8\"")),
               HasSubstr("precision: expected \"bf16\", found \"int8\""));
-  EXPECT_THAT(refusal(changed("\"layout_version\":\"1\"", "\"layout_version\":\"0\"")),
-              HasSubstr("layout_version: expected \"1\", found \"0\" (pack it again)"));
+  EXPECT_THAT(refusal(changed("\"layout_version\":\"2\"", "\"layout_version\":\"1\"")),
+              HasSubstr("layout_version: expected \"2\", found \"1\" (pack it again)"));
   EXPECT_THAT(refusal(changed("\"format_version\":\"1\"", "\"format_version\":\"7\"")),
               HasSubstr("format_version"));
   EXPECT_THAT(refusal(changed(kFingerprint, "fedcba9876543210")), HasSubstr("source"));
@@ -130,7 +130,7 @@ TEST(PackedUnit, SaysWhatInAFileIsNotTheUnits) {
 // do read weights in another way than before, raise kUnitLayoutVersion and record what the test
 // finds; when only the choice of scales changed, record alone.
 TEST(PackedUnit, TheLayoutVersionIsRaisedWithTheLayout) {
-  EXPECT_EQ(kUnitLayoutVersion, 1);
+  EXPECT_EQ(kUnitLayoutVersion, 2);
   const DecoderConfig config{.hidden = 90,
                              .intermediate = 77,
                              .layers = 1,
@@ -164,7 +164,7 @@ TEST(PackedUnit, TheLayoutVersionIsRaisedWithTheLayout) {
   EXPECT_EQ(found,
             "f32 65caacefd19aa6ed\n"
             "bf16 b70374b3081eb81f\n"
-            "int8 99e3b7b5573860ca\n"
+            "int8 b0008a5cbd09a7ad\n"
             "int6 7b283b9c211677d8\n"
             "int5 ec79ffb98a94c34d\n"
             "int4 0f45d1f8cbc5143b\n");

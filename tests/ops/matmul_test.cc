@@ -44,32 +44,38 @@ std::vector<float> run(Cpu& cpu, const MatmulCase& c, Operands& o) {
   return got;
 }
 
-// What a row of x means once it is in the type that the weights are multiplied in.
-std::vector<double> as_multiplied(const MatmulCase& c, std::vector<float> x) {
+// What rows of x mean once they are in the type that the weights are multiplied in, [rows,
+// padded_in].
+std::vector<double> as_multiplied(const MatmulCase& c, const std::vector<float>& x) {
   const WeightFormat format = weight_format(c.precision);
-  for (size_t row = 0; row < x.size(); row += static_cast<size_t>(c.in))
-    for (int64_t first = 0; first < c.in; first += format.group) {
-      const std::span group(x.data() + row + first,
-                            static_cast<size_t>(std::min(format.group, c.in - first)));
+  const int64_t padded_in = PackedMatrix{.precision = c.precision, .in = c.in}.padded_in();
+  std::vector<double> out;
+  for (auto row = x.begin(); row != x.end(); row += c.in)
+    for (int64_t first = 0; first < padded_in; first += format.group) {
+      std::vector<float> group(row + first, row + std::min(first + format.group, c.in));
+      group.resize(static_cast<size_t>(std::min(format.group, padded_in - first)));
+      if (format.bits == 8) rotate_group(group);
       float most = 0;
       for (const float v : group) most = std::max(most, std::fabs(v));
-      for (float& v : group) {
+      for (float v : group) {
         if (format.bits == 16) v = f32_from_bf16(bf16_from_f32(v));
         if (format.integer && most > 0) v = std::nearbyint(v * (127 / most)) * (most / 127);
+        out.push_back(v);
       }
     }
-  return {x.begin(), x.end()};
+  return out;
 }
 
 std::vector<double> in_double(Cpu& cpu, const MatmulCase& c, const Operands& o) {
   const Packed packed(cpu.device(), c.precision, c.out, c.in, o.w);
   const std::vector<double> w = meaning(packed.matrix()), x = as_multiplied(c, o.x);
+  const int64_t in = packed.matrix().padded_in();
   std::vector<double> y;
   for (int64_t r = 0; r < c.rows; ++r)
     for (int64_t col = 0; col < c.out; ++col) {
       double sum = 0;
-      for (int64_t i = 0; i < c.in; ++i)
-        sum += x[static_cast<size_t>(r * c.in + i)] * w[static_cast<size_t>(col * c.in + i)];
+      for (int64_t i = 0; i < in; ++i)
+        sum += x[static_cast<size_t>(r * in + i)] * w[static_cast<size_t>(col * in + i)];
       if (c.bias) sum += double{o.bias[static_cast<size_t>(col)]};
       if (c.residual) sum += double{o.before[y.size()]};
       y.push_back(sum);

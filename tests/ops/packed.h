@@ -79,12 +79,30 @@ inline double packed_weight(const PackedMatrix& w, int64_t o, int64_t i) {
   return (code - (1 << (bits - 1))) * scale;
 }
 
-/// All of them, [out, in].
+/// All of them, [out, padded_in].
 inline std::vector<double> meaning(const PackedMatrix& w) {
   std::vector<double> values;
   for (int64_t o = 0; o < w.out; ++o)
-    for (int64_t i = 0; i < w.in; ++i) values.push_back(packed_weight(w, o, i));
+    for (int64_t i = 0; i < w.padded_in(); ++i) values.push_back(packed_weight(w, o, i));
   return values;
+}
+
+/// A group's values as rotate() in quantise.h transforms them, without the division: butterflies in
+/// f32, one after the other.
+inline void rotate_group(std::vector<float>& group) {
+  for (size_t first = 0; first < group.size();) {
+    size_t block = 128;
+    while (block > group.size() - first) block /= 2;
+    for (size_t step = 1; step < block; step *= 2)
+      for (size_t i = 0; i < block; ++i) {
+        if ((i & step) != 0) continue;
+        float &a = group[first + i], &b = group[first + i + step];
+        const float sum = a + b, difference = a - b;
+        a = sum;
+        b = difference;
+      }
+    first += block;
+  }
 }
 
 }  // namespace tessera

@@ -51,26 +51,41 @@ struct Memory {
   PackedMatrix matrix;
 };
 
+// The length of the block that input i of a group of `count` is rotated in.
+int64_t block_of(int64_t count, int64_t i) {
+  for (int64_t block = 128;; block /= 2) {
+    if (block > count) continue;
+    if (i < block) return block;
+    i -= block;
+    count -= block;
+  }
+}
+
 // Row-major values as each precision means them: rounded, or quantised group by group.
 std::vector<double> stored(Precision precision, int64_t in, const std::vector<float>& values) {
   const WeightFormat format = weight_format(precision);
   std::vector<double> out;
-  for (size_t row = 0; row < values.size(); row += static_cast<size_t>(in))
-    for (int64_t first = 0; first < in; first += std::min<int64_t>(format.group, 128)) {
-      const int64_t count = std::min({format.group, in - first, int64_t{128}});
-      alignas(64) float group[128] = {};
-      std::copy_n(values.data() + row + first, count, group);
+  const int64_t padded_in = PackedMatrix{.precision = precision, .in = in}.padded_in();
+  for (auto row = values.begin(); row != values.end(); row += in)
+    for (int64_t first = 0; first < padded_in; first += format.group) {
+      const int64_t count = std::min(format.group, padded_in - first);
+      std::vector<float> group(row + first, row + std::min(first + format.group, in));
+      group.resize(static_cast<size_t>(count));
+      if (format.bits == 8) rotate_group(group);
+      for (int64_t i = 0; format.bits == 8 && i < count; ++i)  // over the length of i's block
+        group[static_cast<size_t>(i)] /= static_cast<float>(block_of(count, i));
       alignas(64) float lanes[128 * 16] = {};
-      for (int64_t i = 0; i < count; ++i) lanes[i * 16] = group[i];
+      for (int64_t i = 0; i < count; ++i) lanes[i * 16] = group[static_cast<size_t>(i)];
       alignas(64) uint8_t words[128 * 16], codes[128];
       uint16_t scales[16];
       if (format.integer) quantise_plain(lanes, format.bits, words, scales);
       for (int64_t i = 0; i < count; ++i) codes[i] = words[i / 4 * 64 + i % 4];
       const double scale = f32_from_bf16(scales[0]);
       for (int64_t i = 0; i < count; ++i)
-        out.push_back(format.integer      ? (codes[i] - (1 << (format.bits - 1))) * scale
-                      : format.bits == 16 ? f32_from_bf16(bf16_from_f32(group[i]))
-                                          : group[i]);
+        out.push_back(format.integer ? (codes[i] - (1 << (format.bits - 1))) * scale
+                      : format.bits == 16
+                          ? f32_from_bf16(bf16_from_f32(group[static_cast<size_t>(i)]))
+                          : group[static_cast<size_t>(i)]);
     }
   return out;
 }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "base/isa.h"
 #include "ops/convert.h"
@@ -47,6 +50,31 @@ double relative_error(int bits) {
     }
   }
   return error / whole;
+}
+
+// (-1)^popcount(i & j) / n, in blocks of the powers of two that the inputs are the sum of.
+TEST(Rotate, IsTheDefinitionInDouble) {
+  for (const int64_t inputs : {16, 32, 48, 80, 112, 128}) {
+    const auto values = normal(inputs * 16, 5);
+    alignas(64) float plain[128 * 16], wide[128 * 16];
+    std::ranges::copy(values, plain);
+    std::ranges::copy(values, wide);
+    rotate_plain(plain, inputs);
+    rotate(wide, inputs);
+    EXPECT_EQ(std::memcmp(plain, wide, static_cast<size_t>(inputs) * 16 * sizeof(float)), 0);
+    for (int64_t first = 0; first < inputs;) {
+      const auto n = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(inputs - first)));
+      for (int64_t j = 0; j < n; ++j)
+        for (int64_t row = 0; row < 16; ++row) {
+          double sum = 0;
+          for (int64_t i = 0; i < n; ++i)
+            sum += (std::popcount(static_cast<uint64_t>(i & j)) % 2 == 0 ? 1 : -1) *
+                   double{values[static_cast<size_t>((first + i) * 16 + row)]};
+          EXPECT_NEAR(plain[(first + j) * 16 + row], sum / static_cast<double>(n), 1e-6);
+        }
+      first += n;
+    }
+  }
 }
 
 // The expected error of each format on Gaussian weights; the planner counts with these.

@@ -307,7 +307,7 @@ TEST(Pack, DamageOfEachKindIsOneLine) {
   EXPECT_THAT(with_manifest([](Json& json) { json["format_version"] = 0; }),
               HasSubstr("tessera.json: format_version: expected 1, found 0 (pack it again"));
   EXPECT_THAT(with_manifest([](Json& json) { json["layout_version"] = 0; }),
-              AllOf(HasSubstr("tessera.json: layout_version: expected 1, found 0"),
+              AllOf(HasSubstr("tessera.json: layout_version: expected 2, found 0"),
                     HasSubstr("pack it again")));
   EXPECT_THAT(with_manifest([](Json& json) { json["units"].erase(2); }),
               HasSubstr("tessera.json: units: expected layer 0, found none"));
