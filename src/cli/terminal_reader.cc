@@ -17,8 +17,8 @@ constexpr int kHistoryLines = 1000;
 // libedit takes bytes for characters by the locale; a terminal without one still sends UTF-8.
 void use_utf8() {
   std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before any thread edits
-  if (std::string_view(::nl_langinfo(CODESET)) != "UTF-8")
-    std::setlocale(LC_CTYPE, "C.UTF-8");  // NOLINT(concurrency-mt-unsafe)
+  if (std::string_view(::nl_langinfo(CODESET)) != "UTF-8")  // NOLINT(concurrency-mt-unsafe)
+    std::setlocale(LC_CTYPE, "C.UTF-8");                    // NOLINT(concurrency-mt-unsafe)
 }
 
 struct EndEdit {

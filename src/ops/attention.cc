@@ -35,7 +35,7 @@ void paged_attention(Stream& stream, const Tensor& q, const KvPages& pages, cons
   const int64_t count = q.shape[0];
   const int64_t context = rows.context_tokens > 0 ? rows.context_tokens : count * rows.max_context;
   const int64_t cached = std::min(rows.blocks.shape[0], count) * rows.max_context;
-  const auto token_bytes = static_cast<double>(pages.block_bytes() / kBlockTokens);
+  const auto token_bytes = static_cast<double>(pages.block_bytes()) / kBlockTokens;
   const Cost cost = {
       .flops = 4 * static_cast<double>(context) * static_cast<double>(heads * pages.head_dim),
       .bytes =

@@ -144,8 +144,8 @@ double weights_per_s(Bench& bench, Precision precision) {
 
 void measure_attention(Bench& bench, KernelRates& rates) {
   const int64_t many = kMaxRows / 2, context = 512;
-  const double pairs = static_cast<double>(many * context - many * (many - 1) / 2);
-  rates.attention_flops_per_s = 4 * pairs * static_cast<double>(kHeads * kHeadDim) / best_s([&] {
+  const int64_t pairs = many * context - many * (many - 1) / 2;
+  rates.attention_flops_per_s = 4 * static_cast<double>(pairs * kHeads * kHeadDim) / best_s([&] {
                                   return bench.attention_s(KvFormat::kBF16, many, context);
                                 });
   for (const KvFormat format : {KvFormat::kBF16, KvFormat::kInt8}) {

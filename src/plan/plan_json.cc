@@ -186,6 +186,7 @@ std::vector<PlanStage> stages_from_json(const JsonReader& json, const std::strin
   const std::vector<JsonReader> items = json.objects(key);
   if (items.size() > kMaxPlanDevices)
     json.fail(key, fmt::format("at most {}", kMaxPlanDevices), fmt::format("{}", items.size()));
+  stages.reserve(items.size());
   for (const JsonReader& item : items) stages.push_back(stage_from_json(item));
   return stages;
 }

@@ -52,7 +52,7 @@ class ReachSearch {
       const int shortest = std::max(0, instance_.layers - free_length(used));
       for (size_t c = 0; c < classes_; ++c)
         if (instance_.used.count(used, c) > 0) reach(used, c, static_cast<size_t>(shortest));
-      if (const auto split = finished(used)) return split;
+      if (auto split = finished(used)) return split;
     }
     return std::nullopt;
   }

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <numeric>
 
+#include "plan/index.h"
+
 namespace tessera {
 
 RemainderBound::RemainderBound(const Instance& instance, int64_t cap)
@@ -97,10 +99,9 @@ int64_t RemainderBound::displacement(const Places& places, uint32_t used, size_t
   const int taken = std::clamp(m - places.begin[c], 0, own);
   const int moved = std::max(0, displaced - (own - taken));
   const int from = std::max(m, std::min(places.begin[c] + own, m + own - taken));
-  const auto end = static_cast<size_t>(from + moved);
+  const size_t end = at(from + moved);
   if (end >= places.prefix.size()) return moved == 0 ? 0 : kNever;
-  return std::max<int64_t>(
-      0, places.prefix[end] - places.prefix[static_cast<size_t>(from)] - moved * cheapest_[c]);
+  return std::max<int64_t>(0, places.prefix[end] - places.prefix[at(from)] - moved * cheapest_[c]);
 }
 
 std::vector<RemainderBound::Cost> RemainderBound::guest_costs(const std::vector<Guest>& guests,

@@ -86,6 +86,7 @@ BeamResult beam_search(SequenceRunner& runner, BlockTable table, int64_t positio
     if (finished.size() == width && finished.back().score >= best_possible) break;
 
     std::vector<DecodeRow> rows;
+    rows.reserve(beams.size());
     for (Beam& beam : beams)
       rows.push_back({.table = &beam.table,
                       .token = beam.tokens.back(),

@@ -71,8 +71,8 @@ void count_work(const ModelSpec& model, const Plan& plan, const PipelineLimits& 
   const DecoderConfig& config = model.config.decoder;
   const auto prompt = static_cast<double>(bench.prompt_tokens);
   const double pair_flops = 4 * static_cast<double>(config.heads * config.head_dim);
-  const auto cached =
-      static_cast<double>((bench.prompt_tokens + bench.new_tokens / 2) * bench.sequences);
+  const int64_t middle = bench.prompt_tokens + bench.new_tokens / 2;
+  const auto cached = static_cast<double>(middle * bench.sequences);
   for (const PlanStage& stage : plan.stages)
     for (int layer = stage.first_layer; layer <= stage.last_layer; ++layer) {
       const UnitSpec& unit = model.layers[static_cast<size_t>(layer)];

@@ -54,10 +54,10 @@ KernelRates at_speed(KernelRates rates, double speed) {
 
 // The file's object when it is of this machine, else an empty one of it.
 Json read_calibration(const std::string& file) {
-  const Json empty = {{"machine", machine()}, {"rates", Json::object()}};
+  Json empty = {{"machine", machine()}, {"rates", Json::object()}};
   try {
     if (file.empty() || !file_exists(file)) return empty;
-    const Json found = read_json_file(file, kMaxFileBytes);
+    Json found = read_json_file(file, kMaxFileBytes);
     const JsonReader reader(found, file);
     if (reader.string("machine") == machine()) {
       (void)reader.object("rates");
@@ -116,7 +116,7 @@ void write_rates(const std::string& file, Json calibration, const std::string& n
 
 std::string calibration_file() {
   const auto folder = [](const char* variable) {
-    const char* value = std::getenv(variable);
+    const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
     return std::string(value != nullptr && value[0] == '/' ? value : "");
   };
   const std::string cache = folder("XDG_CACHE_HOME"), home = folder("HOME");

@@ -186,6 +186,7 @@ Plan find_plan(const EngineOptions& asked) {
                       .expected = "devices of this machine, or imagined ones",
                       .found = "both in one list"});
   std::vector<PlanDevice> devices;
+  devices.reserve(specs.size());
   for (const DeviceSpec& spec : specs)
     devices.push_back(imagined_device(spec, static_cast<int>(devices.size())));
   const PlanProblem problem =

@@ -10,7 +10,7 @@ namespace tessera {
 
 Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optional<Precision> head,
              const PipelineLimits& limits, const PackedModel* packed)
-    : model_(model), placement_(placement), head_precision_(head), limits_(limits) {
+    : model_(model), placement_(placement), head_precision_(head) {
   const DecoderConfig& config = model.config.decoder;
   Device& device = *placement.device;
 

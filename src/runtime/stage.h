@@ -76,7 +76,6 @@ class Stage {
   const ModelSpec& model_;
   StagePlacement placement_;
   std::optional<Precision> head_precision_;
-  const PipelineLimits limits_;
 
   std::vector<DeviceBuffer> weights_;  // as load_targets()
   std::vector<DeviceBuffer> kv_;       // one pool per layer

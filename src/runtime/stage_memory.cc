@@ -100,6 +100,7 @@ BatchRows index_views(const Tensor& indices, int64_t rows, int64_t sequences, in
 std::vector<EmbeddingSlot> take_embedding_slots(Arena& arena, const ModelSpec& model,
                                                 const PipelineLimits& limits) {
   std::vector<EmbeddingSlot> slots;
+  slots.reserve(static_cast<size_t>(limits.slots));
   for (int slot = 0; slot < limits.slots; ++slot)
     slots.push_back({.ids = arena.take(DType::kI32, {limits.rows}),
                      .rows = arena.take(DType::kF32, {limits.rows, model.config.decoder.hidden})});

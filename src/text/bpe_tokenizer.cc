@@ -49,7 +49,7 @@ std::vector<Stretch> stretches_of(std::string_view part, size_t begin,
 
 class BpeTokenizer final : public Tokenizer {
  public:
-  BpeTokenizer(TokenizerJson json, TokenNames names);
+  BpeTokenizer(TokenizerJson json, const TokenNames& names);
 
   int64_t vocab_size() const override { return static_cast<int64_t>(entries_.size()); }
   bool add_bos() const override { return add_bos_; }
@@ -96,7 +96,7 @@ struct BpeTokenizer::Work {
   BpeMerges::Scratch scratch;
 };
 
-BpeTokenizer::BpeTokenizer(TokenizerJson json, TokenNames names)
+BpeTokenizer::BpeTokenizer(TokenizerJson json, const TokenNames& names)
     : json_(std::move(json)),
       pre_tokenizer_(JsonReader(json_.pre_tokenizer, json_.where, "pre_tokenizer")),
       merges_(json_.merges, json_.vocab.size()),
@@ -259,8 +259,8 @@ Fragment BpeTokenizer::fragment(int32_t id) const {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_bpe_tokenizer(TokenizerJson json, TokenNames names) {
-  return std::make_unique<BpeTokenizer>(std::move(json), std::move(names));
+std::unique_ptr<Tokenizer> make_bpe_tokenizer(TokenizerJson json, const TokenNames& names) {
+  return std::make_unique<BpeTokenizer>(std::move(json), names);
 }
 
 std::unique_ptr<Tokenizer> open_bpe_tokenizer(const std::string& model_dir) {
