@@ -21,10 +21,15 @@ set_property(GLOBAL PROPERTY TESSERA_MODULES "")
 # A folder under src/ is one static library. It may include from the modules in DEPS and from no
 # other: the DEPS lines together are the layer diagram.
 #   tessera_module(ops SOURCES a.cc b.cc DEPS tensor device LIBS PkgConfig::X)
+# CUDA and CUDA_DEPS: sources and modules that only builds with CUDA have.
 # PUBLIC_LIBS are libraries that the module's own headers show.
 function(tessera_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS;PUBLIC_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;CUDA;DEPS;CUDA_DEPS;LIBS;PUBLIC_LIBS" ${ARGN})
   add_library(tessera_${name} STATIC ${ARG_SOURCES})
+  if(NOT TESSERA_CUDA STREQUAL "OFF" AND ARG_CUDA)
+    tessera_cuda_sources(tessera_${name} ${ARG_CUDA})
+    list(APPEND ARG_DEPS ${ARG_CUDA_DEPS})
+  endif()
   list(TRANSFORM ARG_DEPS PREPEND tessera_)
   target_include_directories(tessera_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)

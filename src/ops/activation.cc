@@ -2,6 +2,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
@@ -13,8 +14,10 @@ void swiglu(Stream& stream, const Tensor& gate_up, Tensor& out) {
 
   const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(out.shape.elements());
-  launch(stream, {.flops = 16 * elements, .bytes = 12 * elements},
-         [=](WorkerPool& pool) { swiglu_cpu(pool, isa, gate_up, out); });
+  launch(
+      stream, {.flops = 16 * elements, .bytes = 12 * elements},
+      [=](WorkerPool& pool) { swiglu_cpu(pool, isa, gate_up, out); },
+      [=](auto& queue) { swiglu_cuda(queue, gate_up, out); });
 }
 
 void gelu(Stream& stream, Tensor& x, GeluKind kind) {
@@ -23,8 +26,10 @@ void gelu(Stream& stream, Tensor& x, GeluKind kind) {
 
   const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(x.shape.elements());
-  launch(stream, {.flops = 32 * elements, .bytes = 8 * elements},
-         [=](WorkerPool& pool) { gelu_cpu(pool, isa, x, kind); });
+  launch(
+      stream, {.flops = 32 * elements, .bytes = 8 * elements},
+      [=](WorkerPool& pool) { gelu_cpu(pool, isa, x, kind); },
+      [=](auto& queue) { gelu_cuda(queue, x, kind); });
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
@@ -15,8 +16,10 @@ void add(Stream& stream, const Tensor& x, const Tensor& y, Tensor& out) {
   check.tensor("out", out, {DType::kF32}, x.shape);
 
   const auto elements = static_cast<double>(x.shape.elements());
-  launch(stream, {.flops = elements, .bytes = 12 * elements},
-         [=](WorkerPool& pool) { add_cpu(pool, x, y, out); });
+  launch(
+      stream, {.flops = elements, .bytes = 12 * elements},
+      [=](WorkerPool& pool) { add_cpu(pool, x, y, out); },
+      [=](auto& queue) { add_cuda(queue, x, y, out); });
 }
 
 void copy_rows(Stream& stream, const Tensor& x, Tensor& out) {
@@ -25,8 +28,10 @@ void copy_rows(Stream& stream, const Tensor& x, Tensor& out) {
   check.tensor("out", out, {DType::kF32}, x.shape);
 
   const auto elements = static_cast<double>(x.shape.elements());
-  launch(stream, {.bytes = static_cast<double>(4 + dtype_bytes(x.dtype)) * elements},
-         [=](WorkerPool& pool) { copy_rows_cpu(pool, x, out); });
+  launch(
+      stream, {.bytes = static_cast<double>(4 + dtype_bytes(x.dtype)) * elements},
+      [=](WorkerPool& pool) { copy_rows_cpu(pool, x, out); },
+      [=](auto& queue) { copy_rows_cuda(queue, x, out); });
 }
 
 }  // namespace tessera

@@ -5,6 +5,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 #include "tessera/error.h"
 
@@ -41,9 +42,10 @@ void paged_attention(Stream& stream, const Tensor& q, const KvPages& pages, cons
       .bytes =
           static_cast<double>(cached) * token_bytes + 8 * static_cast<double>(q.shape.elements())};
   const Isa isa = stream.device().info().isa;
-  launch(stream, cost, [=](WorkerPool& pool) {
-    paged_attention_cpu(pool, isa, q, pages, rows, heads, scale, out);
-  });
+  launch(
+      stream, cost,
+      [=](WorkerPool& pool) { paged_attention_cpu(pool, isa, q, pages, rows, heads, scale, out); },
+      [=](auto& queue) { paged_attention_cuda(queue, q, pages, rows, heads, scale, out); });
 }
 
 void full_attention(Stream& stream, Arena& arena, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -77,9 +79,10 @@ void full_attention(Stream& stream, Arena& arena, const Tensor& q, const Tensor&
   const Cost cost = {.flops = 4 * elements * static_cast<double>(q.shape[0]),
                      .bytes = 16 * elements};
   const Isa isa = stream.device().info().isa;
-  launch(stream, cost, [=](WorkerPool& pool) {
-    full_attention_cpu(pool, isa, q, k, v, pages, blocks, scale, out);
-  });
+  launch(
+      stream, cost,
+      [=](WorkerPool& pool) { full_attention_cpu(pool, isa, q, k, v, pages, blocks, scale, out); },
+      [=](auto& queue) { full_attention_cuda(queue, q, k, v, pages, blocks, scale, out); });
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
@@ -15,8 +16,10 @@ void embedding(Stream& stream, const Tensor& ids, const Tensor& table, Tensor& o
   check.tensor("out", out, {DType::kF32}, {rows, hidden});
 
   const auto row_bytes = static_cast<double>(hidden * (4 + dtype_bytes(table.dtype)));
-  launch(stream, {.bytes = static_cast<double>(rows) * row_bytes},
-         [=](WorkerPool& pool) { embedding_cpu(pool, ids, table, out); });
+  launch(
+      stream, {.bytes = static_cast<double>(rows) * row_bytes},
+      [=](WorkerPool& pool) { embedding_cpu(pool, ids, table, out); },
+      [=](auto& queue) { embedding_cuda(queue, ids, table, out); });
 }
 
 }  // namespace tessera

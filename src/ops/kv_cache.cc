@@ -2,6 +2,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
@@ -44,8 +45,10 @@ void kv_append(Stream& stream, const Tensor& k, const Tensor& v, const BatchRows
 
   const int64_t read = 2 * count * width * int64_t{sizeof(float)};
   const int64_t written = count * pages.block_bytes() / kBlockTokens;
-  launch(stream, {.bytes = static_cast<double>(read + written)},
-         [=](WorkerPool& pool) { kv_append_cpu(pool, k, v, rows, pages); });
+  launch(
+      stream, {.bytes = static_cast<double>(read + written)},
+      [=](WorkerPool& pool) { kv_append_cpu(pool, k, v, rows, pages); },
+      [=](auto& queue) { kv_append_cuda(queue, k, v, rows, pages); });
 }
 
 }  // namespace tessera

@@ -2,18 +2,21 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
 namespace {
 
-// What PreparedRows points to: values, and the integers' scales and sums.
+// What PreparedRows points to: values, and the integers' scales and sums. GPUs multiply codes with
+// rows in bf16.
 PreparedRows take_prepared(Arena& arena, const PackedMatrix& w, int64_t rows) {
   const WeightFormat format = w.format();
-  const DType dtype = format.integer ? DType::kI8 : format.bits == 16 ? DType::kBF16 : DType::kF32;
+  const bool codes = format.integer && w.device->info().kind != DeviceKind::kCuda;
+  const DType dtype = codes ? DType::kI8 : format.bits == 32 ? DType::kF32 : DType::kBF16;
   PreparedRows prepared;
   prepared.values = arena.take(dtype, {w.chunks() * rows, w.chunk()}).data;
-  if (!format.integer) return prepared;
+  if (!codes) return prepared;
   prepared.scales = arena.take(DType::kF32, {w.groups(), rows}).f32();
   prepared.sums = static_cast<int32_t*>(arena.take(DType::kI32, {w.groups(), rows}).data);
   return prepared;
@@ -41,8 +44,10 @@ void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w
   const Isa isa = stream.device().info().isa;
   const Arena::Scope scope(arena);
   const PreparedRows prepared = take_prepared(arena, w, rows);
-  launch(stream, cost,
-         [=](WorkerPool& pool) { matmul_cpu(pool, isa, x, prepared, w, bias, add_to_out, out); });
+  launch(
+      stream, cost,
+      [=](WorkerPool& pool) { matmul_cpu(pool, isa, x, prepared, w, bias, add_to_out, out); },
+      [=](auto& queue) { matmul_cuda(queue, x, prepared, w, bias, add_to_out, out); });
 }
 
 }  // namespace tessera

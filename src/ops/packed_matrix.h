@@ -54,6 +54,9 @@ constexpr WeightFormat weight_format(Precision precision) {
 ///          n is the group's length, the last may be shorter; weight = (code - 2^(bits - 1)) *
 ///          scale; of int8, of the rotated inputs (rotate() in quantise.h)
 ///
+/// On CUDA devices, whose libraries ask for it, f32 and bf16 stand row by row instead:
+/// [out][padded_in].
+///
 /// `out` is padded to whole panels and `in` to whole quanta, with zeros. A view: never frees.
 /// `data` (64-byte aligned) is null on simulated devices.
 struct PackedMatrix {

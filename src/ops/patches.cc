@@ -4,6 +4,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
@@ -20,8 +21,10 @@ void patchify(Stream& stream, const Tensor& pixels, int64_t patch, Tensor& out) 
   check.tensor("out", out, {DType::kF32},
                {height / patch * (width / patch), channels * patch * patch});
 
-  launch(stream, {.bytes = 8 * static_cast<double>(out.shape.elements())},
-         [=](WorkerPool& pool) { patchify_cpu(pool, pixels, patch, out); });
+  launch(
+      stream, {.bytes = 8 * static_cast<double>(out.shape.elements())},
+      [=](WorkerPool& pool) { patchify_cpu(pool, pixels, patch, out); },
+      [=](auto& queue) { patchify_cuda(queue, pixels, patch, out); });
 }
 
 }  // namespace tessera

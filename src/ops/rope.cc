@@ -2,6 +2,7 @@
 
 #include "ops/checks.h"
 #include "ops/cpu.h"
+#include "ops/cuda.h"
 #include "ops/launch.h"
 
 namespace tessera {
@@ -16,8 +17,10 @@ void rope(Stream& stream, Tensor& x, const Tensor& positions, int64_t heads, int
   check.tensor("inv_freq", inv_freq, {DType::kF32}, {head_dim / 2});
 
   const auto elements = static_cast<double>(x.shape.elements());
-  launch(stream, {.flops = 3 * elements, .bytes = 8 * elements},
-         [=](WorkerPool& pool) { rope_cpu(pool, x, positions, heads, head_dim, inv_freq); });
+  launch(
+      stream, {.flops = 3 * elements, .bytes = 8 * elements},
+      [=](WorkerPool& pool) { rope_cpu(pool, x, positions, heads, head_dim, inv_freq); },
+      [=](auto& queue) { rope_cuda(queue, x, positions, heads, head_dim, inv_freq); });
 }
 
 }  // namespace tessera

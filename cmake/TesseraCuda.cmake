@@ -1,0 +1,25 @@
+# CUDA, real or emulated: the toolkit's headers, and what a .cu is compiled with.
+if(TESSERA_CUDA STREQUAL "NVCC")
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120 CACHE STRING "GPUs to compile for")
+  enable_language(CUDA)
+endif()
+if(NOT TESSERA_CUDA STREQUAL "OFF")
+  find_package(CUDAToolkit 13.0 REQUIRED)
+endif()
+
+# Flags of kernel files under nvcc, in place of tessera_flags. Beware: cxx_std_20 does not reach .cu
+# files, and CMake 3.25 does not know cuda_std_20 for nvcc 13.
+set(TESSERA_NVCC_FLAGS -std=c++20 -O3 --expt-relaxed-constexpr -Werror all-warnings)
+
+# tessera_cuda_sources(TARGET a.cu ...): adds kernel files to a target. The emulated build compiles
+# them as C++ on their own: a unity file would hide a missing include. A uint4 read as bf16 is normal
+# in kernels and undefined in C++, hence -fno-strict-aliasing.
+function(tessera_cuda_sources target)
+  target_sources(${target} PRIVATE ${ARGN})
+  if(TESSERA_CUDA STREQUAL "EMULATED")
+    set(kernels ${ARGN})
+    list(FILTER kernels INCLUDE REGEX "[.]cu$")
+    set_source_files_properties(${kernels} PROPERTIES
+      LANGUAGE CXX SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS -fno-strict-aliasing)
+  endif()
+endfunction()
