@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
+#include "base/positional_io.h"
 #include "base/system_error.h"
 #include "tessera/error.h"
 
@@ -42,11 +42,6 @@ Opened open_regular(const std::string& path) {
 
 }  // namespace
 
-void throw_system_error(const std::string& path, const char* doing, int code) {
-  throw Error({.where = path,
-               .what = fmt::format("cannot {}: {}", doing, std::generic_category().message(code))});
-}
-
 File::File(std::string path, int fd, uint64_t size)
     : path_(std::move(path)), fd_(fd), size_(size) {}
 
@@ -70,19 +65,15 @@ File::~File() {
 }
 
 void File::read_at(uint64_t offset, std::span<std::byte> out) const {
-  while (!out.empty()) {
-    const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_system_error(path_, "read", errno);
-    if (got == 0)
-      throw Error({.where = path_,
-                   .what = "ends too early",
-                   .expected = fmt::format("{} more bytes at offset {}", out.size(), offset),
-                   .found = "the end of the file",
-                   .hint = "was the download complete?"});
-    offset += static_cast<uint64_t>(got);
-    out = out.subspan(static_cast<size_t>(got));
-  }
+  const ReadResult got = read_all_at(fd_, offset, out);
+  if (got.code != 0) throw_system_error(path_, "read", got.code);
+  if (got.bytes < out.size())
+    throw Error({.where = path_,
+                 .what = "ends too early",
+                 .expected = fmt::format("{} more bytes at offset {}", out.size() - got.bytes,
+                                         offset + got.bytes),
+                 .found = "the end of the file",
+                 .hint = "was the download complete?"});
 }
 
 MappedFile MappedFile::open(const std::string& path) {
@@ -153,8 +144,7 @@ void write_file_atomic(const std::string& path, std::string_view content) {
   std::string temporary = path + ".XXXXXX";
   const int fd = ::mkstemp(temporary.data());
   if (fd < 0) throw_system_error(path, "create", errno);
-  const auto give_up = [&](const char* doing) {
-    const int code = errno;
+  const auto give_up = [&](const char* doing, int code) {
     ::close(fd);
     ::unlink(temporary.c_str());
     throw_system_error(path, doing, code);
@@ -162,15 +152,11 @@ void write_file_atomic(const std::string& path, std::string_view content) {
   // mkstemp makes the file private; a result file follows the user's umask like any other.
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (::fchmod(fd, 0666 & ~mask) != 0) give_up("set the mode of");
-  while (!content.empty()) {
-    const ssize_t wrote = ::write(fd, content.data(), content.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) give_up("write");
-    content.remove_prefix(static_cast<size_t>(wrote));
-  }
-  if (::fsync(fd) != 0) give_up("flush");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename to");
+  if (::fchmod(fd, 0666 & ~mask) != 0) give_up("set the mode of", errno);
+  const int code = write_all_at(fd, 0, std::as_bytes(std::span(content)));
+  if (code != 0) give_up("write", code);
+  if (::fsync(fd) != 0) give_up("flush", errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename to", errno);
   ::close(fd);
 }
 

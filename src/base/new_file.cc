@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/positional_io.h"
 #include "base/system_error.h"
 
 namespace tessera {
@@ -38,13 +39,8 @@ NewFile::~NewFile() {
 }
 
 void NewFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) throw_system_error(path_, "write", errno);
-    offset += static_cast<uint64_t>(wrote);
-    bytes = bytes.subspan(static_cast<size_t>(wrote));
-  }
+  const int code = write_all_at(fd_, offset, bytes);
+  if (code != 0) throw_system_error(path_, "write", code);
 }
 
 void NewFile::commit() {

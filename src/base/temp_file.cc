@@ -1,17 +1,16 @@
 #include "base/temp_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cassert>
 #include <cerrno>
 #include <cstdlib>
-#include <system_error>
 #include <utility>
 
+#include "base/positional_io.h"
+#include "base/system_error.h"
 #include "base/units.h"
-#include "tessera/error.h"
 
 namespace tessera {
 namespace {
@@ -22,9 +21,7 @@ std::string temporary_folder() {
 }
 
 [[noreturn]] void throw_temp_error(const std::string& folder, const std::string& doing, int code) {
-  throw Error({.where = folder,
-               .what = fmt::format("cannot {}: {}", doing, std::generic_category().message(code)),
-               .hint = "TMPDIR names another folder"});
+  throw_system_error(folder, doing, code, "TMPDIR names another folder");
 }
 
 int open_nameless(const std::string& folder) {
@@ -67,24 +64,15 @@ TempFile::~TempFile() {
 
 void TempFile::write_at(uint64_t offset, std::span<const std::byte> data) {
   assert(offset + data.size() <= size_);
-  while (!data.empty()) {
-    const ssize_t wrote = ::pwrite(fd_, data.data(), data.size(), static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) throw_temp_error(folder_, "write a temporary file", errno);
-    offset += static_cast<uint64_t>(wrote);
-    data = data.subspan(static_cast<size_t>(wrote));
-  }
+  const int code = write_all_at(fd_, offset, data);
+  if (code != 0) throw_temp_error(folder_, "write a temporary file", code);
 }
 
 void TempFile::read_at(uint64_t offset, std::span<std::byte> out) const {
   assert(offset + out.size() <= size_);
-  while (!out.empty()) {
-    const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) throw_temp_error(folder_, "read a temporary file", got < 0 ? errno : EIO);
-    offset += static_cast<uint64_t>(got);
-    out = out.subspan(static_cast<size_t>(got));
-  }
+  const ReadResult got = read_all_at(fd_, offset, out);
+  if (got.bytes < out.size())
+    throw_temp_error(folder_, "read a temporary file", got.code != 0 ? got.code : EIO);
 }
 
 }  // namespace tessera

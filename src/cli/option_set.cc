@@ -43,10 +43,13 @@ CLI::Option* OptionSet::values(const std::string& name, const std::string& kind,
 }
 
 CLI::Option* OptionSet::flag(const std::string& name, bool& to, const std::string& description) {
-  return app_
-      .add_flag_callback(
-          name, [&to] { to = true; }, description)
-      ->group(group_);
+  return flag(
+      name, [&to] { to = true; }, description);
+}
+
+CLI::Option* OptionSet::flag(const std::string& name, const std::function<void()>& set,
+                             const std::string& description) {
+  return app_.add_flag_callback(name, set, description)->group(group_);
 }
 
 CLI::Option* OptionSet::positional(const std::string& name, const Take& take,

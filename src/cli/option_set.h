@@ -23,6 +23,8 @@ class OptionSet {
   CLI::Option* values(const std::string& name, const std::string& kind, const Take& take,
                       const std::string& description);
   CLI::Option* flag(const std::string& name, bool& to, const std::string& description);
+  CLI::Option* flag(const std::string& name, const std::function<void()>& set,
+                    const std::string& description);
   CLI::Option* positional(const std::string& name, const Take& take,
                           const std::string& description);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -26,6 +27,17 @@ std::optional<Number> whole(std::string_view text) {
   const auto [rest, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || rest != end) return std::nullopt;
   return value;
+}
+
+// "1,2,3" -> its items.
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    items.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
 }
 
 }  // namespace
@@ -68,6 +80,23 @@ std::string parse_precision_name(const std::string& option, const std::string& t
   refuse(option, "one of " + names, text);
 }
 
+Precision parse_one_precision(const std::string& option, const std::string& text) {
+  const std::optional<Precision> precision = parse_precision(text);
+  if (!precision) refuse(option, "f32, bf16, int8, int6, int5 or int4", text);
+  return *precision;
+}
+
+std::vector<Precision> parse_precisions(const std::string& option, const std::string& text) {
+  std::vector<Precision> precisions;
+  for (const std::string& item : split_list(text)) {
+    const Precision precision = parse_one_precision(option, item);
+    if (std::ranges::count(precisions, precision) > 0)
+      throw UsageError({.where = option, .what = fmt::format("{} stands twice", item)});
+    precisions.push_back(precision);
+  }
+  return precisions;
+}
+
 std::string parse_kv_name(const std::string& option, const std::string& text) {
   if (text == "auto" || parse_kv_format(text)) return text;
   refuse(option, "one of auto f32 bf16 int8", text);
@@ -87,15 +116,11 @@ Objective parse_objective_name(const std::string& option, const std::string& tex
 
 std::vector<int32_t> parse_ids(const std::string& option, const std::string& text) {
   std::vector<int32_t> ids;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    std::string_view item = std::string_view(text).substr(begin, end - begin);
+  for (std::string_view item : split_list(text)) {
     while (item.starts_with(' ')) item.remove_prefix(1);
     const auto id = whole<int32_t>(item);
     if (!id || *id < 0) refuse(option, "token ids with commas between, as in 1,2,3", text);
     ids.push_back(*id);
-    begin = end + 1;
   }
   return ids;
 }

@@ -16,6 +16,9 @@ double parse_number(const std::string& option, const std::string& text);
 uint64_t parse_seed(const std::string& option, const std::string& text);
 uint64_t parse_size(const std::string& option, const std::string& text);  ///< "512MiB"
 std::string parse_precision_name(const std::string& option, const std::string& text);
+Precision parse_one_precision(const std::string& option, const std::string& text);
+std::vector<Precision> parse_precisions(const std::string& option,
+                                        const std::string& text);  ///< "int8,int4", each once
 std::string parse_kv_name(const std::string& option, const std::string& text);
 KvFormat parse_one_kv_format(const std::string& option, const std::string& text);
 Objective parse_objective_name(const std::string& option, const std::string& text);

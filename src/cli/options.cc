@@ -19,23 +19,18 @@ constexpr int64_t kMaxSequences = 4096;
 constexpr int64_t kMaxBeams = 64;
 constexpr double kMaxTemperature = 100;
 
-// --quiet and --verbose as flags; what they mean together is decided in verbosity_of.
-struct VerbosityFlags {
-  bool quiet = false, verbose = false;
-};
-
-Verbosity verbosity_of(const VerbosityFlags& flags) {
-  if (flags.quiet && flags.verbose)
-    throw UsageError({.where = "--quiet", .what = "contradicts --verbose"});
-  return flags.quiet ? Verbosity::kQuiet : flags.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
-}
-
-void add_output(OptionSet& options, OutputOptions& output, VerbosityFlags& flags,
-                const std::string& json) {
+void add_output(OptionSet& options, OutputOptions& output, const std::string& json) {
+  const auto say = [&output](Verbosity verbosity) {
+    return [&output, verbosity] {
+      if (output.verbosity != Verbosity::kNormal && output.verbosity != verbosity)
+        throw UsageError({.where = "--quiet", .what = "contradicts --verbose"});
+      output.verbosity = verbosity;
+    };
+  };
   options.group("Output");
   options.flag("--json", output.json, json);
-  options.flag("--quiet", flags.quiet, "Errors only on stderr");
-  options.flag("--verbose", flags.verbose, "More on stderr");
+  options.flag("--quiet", say(Verbosity::kQuiet), "Errors only on stderr");
+  options.flag("--verbose", say(Verbosity::kVerbose), "More on stderr");
 }
 
 void add_model_path(OptionSet& options, std::string& path, const std::string& description,
@@ -178,7 +173,6 @@ void add_pictures(OptionSet& options, std::vector<std::string>& files) {
 Command parse_run(Arguments args) {
   RunCommand command;
   OptionSet options("tessera run", kRunSummary, kRunExamples);
-  VerbosityFlags flags;
   std::optional<double> temperature;
   Message question;
   add_pictures(options, question.image_files);
@@ -196,10 +190,9 @@ Command parse_run(Arguments args) {
   add_engine(options, command.engine);
   add_loading(options, command.engine);
   add_sampling(options, command.request, temperature);
-  add_output(options, command.output, flags, "One JSON object instead of the text");
+  add_output(options, command.output, "One JSON object instead of the text");
   if (!options.parse(args)) return ShowText{options.help()};
 
-  command.output.verbosity = verbosity_of(flags);
   settle_sampling(command.engine, command.request, temperature);
   command.request.messages = {std::move(question)};
   return command;
@@ -208,17 +201,15 @@ Command parse_run(Arguments args) {
 Command parse_chat(Arguments args) {
   ChatCommand command;
   OptionSet options("tessera chat", kChatSummary, kChatExamples);
-  VerbosityFlags flags;
   std::optional<double> temperature;
   add_pictures(options, command.image_files);
   add_model_path(options, command.engine.model_path, "Folder of the checkpoint");
   add_engine(options, command.engine);
   add_loading(options, command.engine);
   add_sampling(options, command.request, temperature);
-  add_output(options, command.output, flags, "One JSON object a turn instead of the text");
+  add_output(options, command.output, "One JSON object a turn instead of the text");
   if (!options.parse(args)) return ShowText{options.help()};
 
-  command.output.verbosity = verbosity_of(flags);
   settle_sampling(command.engine, command.request, temperature);
   return command;
 }
@@ -226,7 +217,6 @@ Command parse_chat(Arguments args) {
 Command parse_plan(Arguments args) {
   PlanCommand command;
   OptionSet options("tessera plan", kPlanSummary, kPlanExamples);
-  VerbosityFlags flags;
   add_model_path(options, command.engine.model_path,
                  "Folder of the checkpoint, or its config.json alone");
   add_engine(options, command.engine);
@@ -246,42 +236,33 @@ Command parse_plan(Arguments args) {
       "--check", "PLAN", [&command](const std::string& value) { command.engine.plan_file = value; },
       "Do not search: check this plan, as --json printed it, with code that shares nothing with "
       "the search");
-  add_output(options, command.output, flags, "One JSON object instead of the table");
+  add_output(options, command.output, "One JSON object instead of the table");
   options.value(
       "--svg", "FILE", [&command](const std::string& value) { command.svg_file = value; },
       "Also draw the plan into FILE");
   if (!options.parse(args)) return ShowText{options.help()};
-
-  command.output.verbosity = verbosity_of(flags);
   return command;
 }
 
 Command parse_devices(Arguments args) {
   DevicesCommand command;
   OptionSet options("tessera devices", kDevicesSummary, kDevicesExamples);
-  VerbosityFlags flags;
-  add_output(options, command.output, flags, "One JSON object instead of the table");
+  add_output(options, command.output, "One JSON object instead of the table");
   if (!options.parse(args)) return ShowText{options.help()};
-
-  command.output.verbosity = verbosity_of(flags);
   return command;
 }
 
 Command parse_bench_machine(Arguments args) {
   BenchMachineCommand command;
   OptionSet options("tessera bench machine", kBenchMachineSummary, kBenchMachineExamples);
-  VerbosityFlags flags;
-  add_output(options, command.output, flags, "One JSON object instead of the table");
+  add_output(options, command.output, "One JSON object instead of the table");
   if (!options.parse(args)) return ShowText{options.help()};
-
-  command.output.verbosity = verbosity_of(flags);
   return command;
 }
 
 Command parse_bench_model(Arguments args) {
   BenchModelCommand command;
   OptionSet options("tessera bench model", kBenchModelSummary, kBenchModelExamples);
-  VerbosityFlags flags;
   add_model_path(options, command.bench.engine.model_path, "Folder of the checkpoint");
   add_engine(options, command.bench.engine);
   add_loading(options, command.bench.engine);
@@ -301,26 +282,22 @@ Command parse_bench_model(Arguments args) {
   count("--sequences", command.bench.sequences, kMaxSequences,
         "Sequences decoded together (default: 1)");
   count("--repeats", command.bench.repeats, 1000, "The best of so many runs counts (default: 3)");
-  add_output(options, command.output, flags, "One JSON object instead of the table");
+  add_output(options, command.output, "One JSON object instead of the table");
   if (!options.parse(args)) return ShowText{options.help()};
-
-  command.output.verbosity = verbosity_of(flags);
   return command;
 }
 
 Command parse_bench_quality(Arguments args) {
   BenchQualityCommand command;
   OptionSet options("tessera bench quality", kBenchQualitySummary, kBenchQualityExamples);
-  VerbosityFlags flags;
   add_model_path(options, command.quality.engine.model_path, "Folder of the checkpoint");
   add_devices(options, command.quality.engine);
   add_host_memory(options, command.quality.engine);
   add_quality(options, command);
   add_sensitivities(options, command.quality.engine);
-  add_output(options, command.output, flags, "One JSON object instead of the table");
+  add_output(options, command.output, "One JSON object instead of the table");
   if (!options.parse(args)) return ShowText{options.help()};
 
-  command.output.verbosity = verbosity_of(flags);
   check_quality(command);
   return command;
 }
@@ -341,7 +318,6 @@ Command parse_bench(Arguments args) {
 Command parse_tokenize(Arguments args) {
   TokenizeCommand command;
   OptionSet options("tessera tokenize", kTokenizeSummary, kTokenizeExamples);
-  VerbosityFlags flags;
   options.positional(
       "TEXT", [&command](const std::string& value) { command.text = value; },
       "Text to turn into token ids");
@@ -351,10 +327,9 @@ Command parse_tokenize(Arguments args) {
       "--ids", "1,2,3",
       [&command](const std::string& value) { command.ids = parse_ids("--ids", value); },
       "Token ids to turn back into text");
-  add_output(options, command.output, flags, "A JSON list of ids, or a JSON string");
+  add_output(options, command.output, "A JSON list of ids, or a JSON string");
   if (!options.parse(args)) return ShowText{options.help()};
 
-  command.output.verbosity = verbosity_of(flags);
   if (command.text.has_value() == !command.ids.empty())
     throw UsageError({.where = "tessera tokenize",
                       .expected = "either TEXT or --ids",
@@ -366,7 +341,6 @@ Command parse_pack(Arguments args) {
   PackCommand command;
   PackOptions& pack = command.pack;
   OptionSet options("tessera pack", kPackSummary, kPackExamples);
-  VerbosityFlags flags;
   bool with_precision = false;
   options.positional(
       "OUT", [&pack](const std::string& value) { pack.out = value; },
@@ -381,10 +355,9 @@ Command parse_pack(Arguments args) {
       "auto f32 bf16 int8 int6 int5 int4; auto: the model's own (default: auto)");
   options.flag("--check", command.check,
                "Write nothing: read the copy in OUT and compare every checksum");
-  add_output(options, command.output, flags, "One JSON object instead of the line");
+  add_output(options, command.output, "One JSON object instead of the line");
   if (!options.parse(args)) return ShowText{options.help()};
 
-  command.output.verbosity = verbosity_of(flags);
   if (pack.out.empty())
     throw UsageError({.where = "tessera pack", .expected = "the folder OUT", .found = "none"});
   if (command.check && (!pack.model_path.empty() || with_precision))

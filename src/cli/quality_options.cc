@@ -10,30 +10,6 @@ constexpr int64_t kMaxComparedTokens = 1 << 20;
 constexpr int64_t kMaxComparedPictures = 10'000;
 constexpr int64_t kMaxMixedPlans = 10'000;
 
-Precision parse_one_precision(const std::string& option, const std::string& name) {
-  const std::optional<Precision> precision = parse_precision(name);
-  if (!precision)
-    throw UsageError({.where = option,
-                      .expected = "f32, bf16, int8, int6, int5 or int4",
-                      .found = '"' + name + '"'});
-  return *precision;
-}
-
-// "int8,int4"
-std::vector<Precision> parse_precisions(const std::string& option, const std::string& text) {
-  std::vector<Precision> precisions;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const Precision precision = parse_one_precision(option, text.substr(begin, end - begin));
-    if (std::ranges::count(precisions, precision) > 0)
-      throw UsageError(
-          {.where = option, .what = std::string(precision_name(precision)) + " stands twice"});
-    precisions.push_back(precision);
-    begin = end + 1;
-  }
-  return precisions;
-}
-
 }  // namespace
 
 void add_quality(OptionSet& options, BenchQualityCommand& command) {

@@ -193,9 +193,7 @@ void add_code_queries(int64_t queries, int64_t pairs, const Word* w, const float
                       const CodePage* pages, int64_t dims, float* sums) {
   if (queries == kQueries) {
     for (int64_t d = 0; d < pad(dims);) {
-      const int64_t left = (pad(dims) - d) / kSlots;
-      const int64_t blocks = (left + Codes::kValueLanes - 1) / Codes::kValueLanes;
-      const int64_t lanes = (left + blocks - 1) / blocks;  // few blocks, all about as wide
+      const int64_t lanes = value_lanes((pad(dims) - d) / kSlots, Codes::kValueLanes);
       add_code_lanes<Codes, kQueries>(lanes, pairs, w, w_scales, pages, dims, d, sums);
       d += lanes * kSlots;
     }

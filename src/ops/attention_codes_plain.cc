@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "ops/attention.h"
+#include "ops/attention_pages.h"
 #include "ops/attention_tile.h"
 #include "ops/code_scale.h"
 #include "ops/float_math.h"
@@ -11,25 +12,18 @@
 namespace tessera {
 namespace {
 
-// What lies in the page of token t, counted from `base` of page 0.
-template <typename Number>
-const Number* page_of(const AttentionTile& tile, const void* base, int64_t t) {
-  return reinterpret_cast<const Number*>(static_cast<const std::byte*>(base) +
-                                         tile.from.blocks[t / kBlockTokens] * tile.from.stride);
-}
-
 int32_t key_code(const AttentionTile& tile, int64_t t, int64_t d) {
-  const auto* codes = page_of<int8_t>(tile, tile.from.keys, t);
+  const auto* codes = page<int8_t>(tile, tile.from.keys, t);
   return codes[(d / 2 * kBlockTokens + t % kBlockTokens) * 2 + d % 2];
 }
 
 int32_t value_code(const AttentionTile& tile, int64_t t, int64_t d) {
-  const auto* codes = page_of<int8_t>(tile, tile.from.values, t);
+  const auto* codes = page<int8_t>(tile, tile.from.values, t);
   return codes[(t % kBlockTokens / 2 * tile.head_dim + d) * 2 + t % 2];
 }
 
 float scale_of(const AttentionTile& tile, const float* scales, int64_t t) {
-  return page_of<float>(tile, scales, t)[t % kBlockTokens];
+  return page<float>(tile, scales, t)[t % kBlockTokens];
 }
 
 // Numbers as codes of 16 bits; returns their scale.

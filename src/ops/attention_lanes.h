@@ -202,20 +202,12 @@ void add_lanes(int64_t lanes, const TokenWords& words, const Word* p, const Valu
     add_lanes<Numbers, kQueries, kLanes - 1>(lanes, words, p, pages, padded, d, sums);
 }
 
-/// The width of the next block of a row that has `left` lanes more: few blocks, all about as wide,
-/// as a narrow one's few chains would wait for each other.
-template <typename Numbers>
-int64_t value_lanes(int64_t left) {
-  const int64_t blocks = (left + Numbers::kValueLanes - 1) / Numbers::kValueLanes;
-  return (left + blocks - 1) / blocks;
-}
-
 template <typename Numbers, int kQueries = Numbers::kValueQueries>
 void add_queries(int64_t queries, const TokenWords& words, const Word* p, const ValuePages& pages,
                  int64_t padded, float* sums) {
   if (queries == kQueries) {
     for (int64_t d = 0; d < padded;) {
-      const int64_t lanes = value_lanes<Numbers>((padded - d) / kSlots);
+      const int64_t lanes = value_lanes((padded - d) / kSlots, Numbers::kValueLanes);
       add_lanes<Numbers, kQueries>(lanes, words, p, pages, padded, d, sums);
       d += lanes * kSlots;
     }
@@ -230,8 +222,8 @@ void add_values(const AttentionTile& tile, int64_t group, int64_t first, int64_t
                 const Word* p, const ValuePages& pages, float* all_sums) {
   constexpr int64_t kPer = Numbers::kPerWord;
   const int64_t padded = pad(tile.head_dim);
-  const int64_t together =
-      least(Numbers::kValueQueries, Numbers::kValueChains / value_lanes<Numbers>(padded / kSlots));
+  const int64_t lanes = value_lanes(padded / kSlots, Numbers::kValueLanes);
+  const int64_t together = least(Numbers::kValueQueries, Numbers::kValueChains / lanes);
   for (int64_t i = first; i < last; i += together) {
     const int64_t queries = least(together, last - i);
     float* sums = all_sums + i * padded;

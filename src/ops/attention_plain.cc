@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "ops/attention.h"
+#include "ops/attention_pages.h"
 #include "ops/attention_tile.h"
 #include "ops/bf16_round.h"
 #include "ops/convert.h"
@@ -36,21 +37,15 @@ struct Words {
   }
 };
 
-// Keys or values of the page that token t lies in.
-const std::byte* page_of(const AttentionTile& tile, const void* base, int64_t t) {
-  return static_cast<const std::byte*>(base) +
-         tile.from.blocks[t / kBlockTokens] * tile.from.stride;
-}
-
 float key(const AttentionTile& tile, Words words, int64_t t, int64_t d) {
   const int64_t per = words.per_word();
-  return words.number(page_of(tile, tile.from.keys, t), d / per * kBlockTokens + t % kBlockTokens,
-                      d % per);
+  return words.number(page<std::byte>(tile, tile.from.keys, t),
+                      d / per * kBlockTokens + t % kBlockTokens, d % per);
 }
 
 float value(const AttentionTile& tile, Words words, int64_t t, int64_t d) {
   const int64_t per = words.per_word(), slot = t % kBlockTokens;
-  return words.number(page_of(tile, tile.from.values, t), slot / per * tile.head_dim + d,
+  return words.number(page<std::byte>(tile, tile.from.values, t), slot / per * tile.head_dim + d,
                       slot % per);
 }
 

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "ops/attention_tile.h"
+#include "ops/attention_pages.h"
 #include "ops/float_math.h"
 
-// What the attention kernels share: pages, and the online softmax over a type of 16 lanes. Compiled
+// What the attention kernels share: the online softmax over a type of 16 lanes. Compiled
 // once for each instruction set: internal linkage, and nothing inline from other headers, so that
 // nothing leaks into other files.
 
@@ -16,7 +16,6 @@ namespace {
 
 using Word = uint32_t __attribute__((may_alias));  // words of f32 are those very floats
 
-constexpr int64_t kSlots = 16;  // tokens of a page
 constexpr int64_t kGroupBlocks = kGroupTokens / kSlots;
 constexpr int64_t kMaxDim = 256;
 constexpr float kLowest = -0x1.fffffep+127F;
@@ -36,11 +35,11 @@ inline int64_t pad(int64_t dim) {
   return (dim + kSlots - 1) / kSlots * kSlots;
 }
 
-/// What `base` of page 0 points to, in the page of token `first`.
-template <typename T>
-const T* page(const AttentionTile& tile, const void* base, int64_t first) {
-  return reinterpret_cast<const T*>(static_cast<const char*>(base) +
-                                    tile.from.blocks[first / kSlots] * tile.from.stride);
+/// The width of the next block of a row's values that has `left` lanes more, `most` at a time: few
+/// blocks, all about as wide, as a narrow one's few chains would wait for each other.
+inline int64_t value_lanes(int64_t left, int64_t most) {
+  const int64_t blocks = (left + most - 1) / most;
+  return (left + blocks - 1) / blocks;
 }
 
 // Into the L2 cache, which has more misses in flight than the L1 cache: keys ask for the values of

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ops/bf16_round.h"
+#include "ops/code_scale.h"
 #include "ops/hadamard_block.h"
 #include "ops/matmul_tile.h"
 
@@ -12,12 +13,6 @@
 
 namespace tessera {
 namespace {
-
-inline uint32_t row_bits(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
 
 /// Where the values of one chunk of the row go.
 template <typename T>
@@ -83,7 +78,6 @@ inline const float* rotated(const float* from, int64_t count, int64_t padded, fl
 }
 
 inline void prepare_codes(const MatmulOperands& op, int64_t row) {
-  constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: adding it rounds to whole numbers
   alignas(64) float room[kMostInGroup];
   for (int64_t g = 0; g * op.group < op.in; ++g) {
     const int64_t first = g * op.group;
@@ -95,25 +89,16 @@ inline void prepare_codes(const MatmulOperands& op, int64_t row) {
       from = rotated(from, count, padded, room);
       count = padded;
     }
-    uint32_t most = 0;  // the order of the bits is that of the magnitudes; NaN is above infinity
-    for (int64_t i = 0; i < count; ++i) {
-      const uint32_t size = row_bits(from[i]) & 0x7fffffff;
-      most = size > most ? size : most;
-    }
-    float largest;
-    memcpy(&largest, &most, sizeof(largest));
-    const bool finite = most < 0x7f800000, tiny = most < 0x02000000;  // 127 / largest is finite
-    const float scale = finite ? (tiny ? 0.0F : largest / 127.0F) : largest - largest;
-    const float inverse = finite && !tiny ? 127.0F / largest : 0.0F;
+    const CodeScale code = code_scale(largest_magnitude(from, count), 127);
+    const bool finite = code.scale == code.scale;
     int32_t sum = 0;
     for (int64_t i = 0; i < count; ++i) {
-      const float code = finite ? (from[i] * inverse + kRounder) - kRounder : 0.0F;
-      const auto whole = static_cast<int32_t>(code);
+      const int32_t whole = finite ? nearest_code(from[i] * code.inverse) : 0;
       to[i] = static_cast<int8_t>(whole);
       sum += whole;
     }
     for (int64_t i = count; i < op.group; ++i) to[i] = 0;
-    op.prepared.scales[g * op.rows + row] = scale;
+    op.prepared.scales[g * op.rows + row] = code.scale;
     op.prepared.sums[g * op.rows + row] = sum;
   }
 }

@@ -10,6 +10,7 @@
 #include "base/out_of_memory.h"
 #include "base/units.h"
 #include "device/host.h"
+#include "plan/cost_model.h"
 #include "plan/plan_file.h"
 #include "plan/planner.h"
 #include "runtime/generation.h"
@@ -76,6 +77,7 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
     plan_ = read_plan_file(options.plan_file);
     require_usable(plan_, problem, options.plan_file);
   }
+  planned_chunk_tokens_ = prefill_pass(problem.workload).new_tokens;
   if (!plan_.fits)
     throw Error({.where = options.model_path,
                  .what = plan_.why_not ? plan_.why_not->text : "does not fit"});
@@ -216,8 +218,7 @@ std::vector<DeviceReport> LocalEngine::devices() const {
       out.measured_decode_s = times.decode_s / static_cast<double>(times.decode_steps);
     if (times.prefill_rows > 0)
       out.measured_prefill_s = 1000 * times.prefill_s / static_cast<double>(times.prefill_rows);
-    out.planned_prefill_s =
-        1000 * stage.prefill_chunk_s / static_cast<double>(pipeline_->limits().rows);
+    out.planned_prefill_s = 1000 * stage.prefill_chunk_s / planned_chunk_tokens_;
   }
   for (const PlanStage& stage : plan_.side_devices) report(stage);
   return reports;

@@ -59,6 +59,7 @@ class LocalEngine final : public Engine {
   const ModelWeights weights_;
   DeviceSet devices_;
   Plan plan_;
+  double planned_chunk_tokens_ = 0;  // of the chunks that its prefill times are for
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<BlockPool> blocks_;
   std::unique_ptr<SequenceRunner> runner_;

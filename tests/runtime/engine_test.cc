@@ -49,6 +49,19 @@ TEST_F(EngineTest, AnswersTheSameOnAnyNumberOfDevicesInsideTheirBudgets) {
   }
 }
 
+// In a context of 100 tokens the plan is made for a prompt of 99, in one chunk.
+TEST_F(EngineTest, TellsThePlannedTimeOfAPromptByItsTokens) {
+  EngineOptions options = options_for("llama_tiny", "2xcpu@4MiB");
+  options.context = 100;
+  const auto engine = Engine::create(options);
+  const std::vector<DeviceReport> devices = engine->devices();
+  const std::vector<PlanStage>& stages = engine->plan().stages;
+  ASSERT_LE(stages.size(), devices.size());
+  for (const PlanStage& stage : stages)
+    EXPECT_DOUBLE_EQ(devices[static_cast<size_t>(stage.device)].planned_prefill_s,
+                     1000 * stage.prefill_chunk_s / 99);
+}
+
 TEST_F(EngineTest, SaysByHowMuchABudgetIsTooSmall) {
   EXPECT_THAT(error_of([] { Engine::create(options_for("yi_vl_tiny", "2xcpu@1MiB")); }),
               AllOf(HasSubstr("yi_vl_tiny"), HasSubstr("MiB more memory is needed")));
