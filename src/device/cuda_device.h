@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "base/units.h"
 #include "device/device.h"
 
 namespace tessera {
@@ -21,12 +24,29 @@ struct CudaCard {
   int capability = 0;  ///< 86 for compute capability 8.6
 };
 
-/// Empty where there is no driver or no GPU. Throws Error for a driver that fails.
+/// Empty where there is no driver or no GPU. Throws Error for a driver that fails, or is too old.
 std::vector<CudaCard> find_cuda_cards();
 
+/// What the card has free once this process has a context on it, which this call makes: that takes
+/// a few hundred MiB, and a third of a second. Throws Error when the driver does not let it.
+uint64_t free_cuda_bytes(int card);
+
+/// Every allocation on a CUDA device is rounded up to this.
+inline constexpr uint64_t kCudaGranuleBytes = 512;
+
+/// Scratch memory for the kernels of a stream, and of how many streams a device keeps it: those of
+/// a stage, of the vision tower and of the token embedding. Booked when the device is opened.
+constexpr uint64_t cuda_workspace_bytes(uint64_t budget_bytes) {
+  return round_up(std::clamp<uint64_t>(budget_bytes / 256, 256 * kKiB, 32 * kMiB),
+                  kCudaGranuleBytes);
+}
+inline constexpr int kCudaWorkspaces = 3;
+
 /// A share of a card: budget, streams and pools of its own, so that one card can be several
-/// devices. info.name "cuda:0", the budget at most what the card has free. Throws Error when there
-/// is no such card, or its driver does not take it.
+/// devices. info.name "cuda:0". Throws Error when there is no such card, its driver does not take
+/// it, or the workspaces do not fit. When the card is lost (an illegal address, an ECC error),
+/// every later call about the device throws the Error of that, its streams are broken by it, and
+/// the process lives.
 std::unique_ptr<Device> open_cuda_device(int card, DeviceInfo info);
 
 }  // namespace tessera

@@ -23,8 +23,8 @@ struct CudaQueue {
   KernelFault* fault = nullptr;  ///< device address
   void* workspace = nullptr;     ///< device memory that an op may use while its kernels run
   uint64_t workspace_bytes = 0;
-  int processors = 0;            ///< streaming multiprocessors of the card
-  int capability = 0;            ///< 86 for compute capability 8.6
+  int processors = 0;  ///< streaming multiprocessors of the card
+  int capability = 0;  ///< 86 for compute capability 8.6
 };
 
 }  // namespace tessera

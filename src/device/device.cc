@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <cmath>
+#include <cstdlib>
 #include <utility>
 
 #include "base/units.h"
@@ -54,7 +55,7 @@ DeviceBuffer Device::allocate(uint64_t bytes, MemoryKind kind, std::string_view 
   std::string name(owner);
   ledger_.charge(kind, name, rounded);
   try {
-    void* data = take(rounded);
+    void* data = take(rounded, describe_request(kind, owner));
     return {*this, data, rounded, kind, std::move(name)};
   } catch (...) {
     ledger_.release(kind, name, rounded);
@@ -73,7 +74,7 @@ DeviceBuffer Device::adopt(MappedFile file, uint64_t offset, uint64_t bytes, Mem
   const std::span<const std::byte> from = held.subspan(offset, bytes);
   if (!in_host_memory()) {
     DeviceBuffer buffer = allocate(bytes, kind, owner);
-    fill(buffer.data(), from);
+    write(buffer.data(), from);
     return buffer;
   }
   const uint64_t booked = booked_bytes(bytes);
@@ -81,6 +82,23 @@ DeviceBuffer Device::adopt(MappedFile file, uint64_t offset, uint64_t bytes, Mem
   ledger_.charge(kind, name, booked);
   return {*this,          const_cast<std::byte*>(from.data()), booked, kind, std::move(name),
           std::move(file)};
+}
+
+HostBuffer Device::allocate_host(uint64_t bytes) {
+  if (bytes == 0) return {};
+  return {*this, take_host(bytes), bytes};
+}
+
+void* Device::take_host(uint64_t bytes) {
+  void* data = std::aligned_alloc(kAdoptAlignment, round_up(bytes, kAdoptAlignment));
+  if (data == nullptr)
+    throw Error({.where = info_.name,
+                 .what = fmt::format("no {} of host memory left", format_bytes(bytes))});
+  return data;
+}
+
+void Device::give_back_host(void* data) noexcept {
+  std::free(data);
 }
 
 DeviceBuffer::DeviceBuffer(Device& device, void* data, uint64_t bytes, MemoryKind kind,

@@ -39,6 +39,7 @@ struct DeviceInfo {
 };
 
 class DeviceBuffer;
+class HostBuffer;
 
 /// What the kernels ask of weights: a cache line, and the widest vector.
 inline constexpr uint64_t kAdoptAlignment = 64;
@@ -66,7 +67,22 @@ class Device {
   DeviceBuffer adopt(MappedFile file, uint64_t offset, uint64_t bytes, MemoryKind kind,
                      std::string_view owner);
 
+  /// Host memory that this device's copies reach without a detour: pinned, of a CUDA device. Not
+  /// booked, for it is not the device's. To be taken at load: pinning is slow and may wait for what
+  /// runs. Throws Error when the machine has no more.
+  HostBuffer allocate_host(uint64_t bytes);
+
+  /// Copy between host memory and this device's; return once that is done. They wait for no stream:
+  /// the caller knows that nothing else is at work on these bytes. Nothing on a simulated device.
+  /// Throw the Error of a device that is lost.
+  virtual void write(void* to, std::span<const std::byte> from) = 0;
+  virtual void read(std::span<std::byte> to, const void* from) = 0;
+
   virtual std::unique_ptr<Stream> open_stream(std::string_view name) = 0;
+  /// A stream whose work gives way to that of the others, where the device can tell them apart.
+  virtual std::unique_ptr<Stream> open_background_stream(std::string_view name) {
+    return open_stream(name);
+  }
   virtual std::unique_ptr<Event> make_event() = 0;
 
  protected:
@@ -74,12 +90,14 @@ class Device {
 
  private:
   friend class DeviceBuffer;
+  friend class HostBuffer;
   uint64_t booked_bytes(uint64_t bytes) const;
-  virtual void* take(uint64_t bytes) = 0;  // throws Error when the machine has no more
+  // `what` for messages: "weights of layer 3". Throws Error when the machine has no more.
+  virtual void* take(uint64_t bytes, std::string_view what) = 0;
   virtual void give_back(void* data, uint64_t bytes) noexcept = 0;
   virtual bool in_host_memory() const = 0;
-  // Copies from host memory into an allocation; only for devices that have memory of their own.
-  virtual void fill(void* data, std::span<const std::byte> from) = 0;
+  virtual void* take_host(uint64_t bytes);
+  virtual void give_back_host(void* data) noexcept;
 
   const DeviceInfo info_;
   Ledger ledger_;
@@ -109,6 +127,32 @@ class DeviceBuffer {
   MemoryKind kind_ = MemoryKind::kFixed;
   std::string owner_;
   std::optional<MappedFile> file_;  // adopted: holds the memory instead of the device
+};
+
+/// Owns host memory beside a device (Device::allocate_host) and frees it; gone before the device.
+/// Moves; does not copy.
+class HostBuffer {
+ public:
+  HostBuffer() = default;  ///< owns nothing
+
+  std::byte* data() const { return data_.get(); }
+  uint64_t bytes() const { return bytes_; }
+  template <typename T>
+  std::span<T> as() const {
+    return {reinterpret_cast<T*>(data()), bytes_ / sizeof(T)};
+  }
+
+ private:
+  friend class Device;
+  struct Free {
+    Device* device;
+    void operator()(std::byte* data) const noexcept { device->give_back_host(data); }
+  };
+  HostBuffer(Device& device, void* data, uint64_t bytes)
+      : data_(static_cast<std::byte*>(data), Free{&device}), bytes_(bytes) {}
+
+  std::unique_ptr<std::byte, Free> data_{nullptr, Free{nullptr}};
+  uint64_t bytes_ = 0;
 };
 
 /// CPU memory with an enforced budget, worker threads of its own, one thread more per stream.

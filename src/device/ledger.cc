@@ -44,6 +44,10 @@ auto find_entry(Entries& entries, MemoryKind kind, std::string_view owner) {
 
 }  // namespace
 
+std::string describe_request(MemoryKind kind, std::string_view owner) {
+  return fmt::format("{} of {}", name_of(kind), owner);
+}
+
 Ledger::Ledger(std::string device, uint64_t budget_bytes)
     : device_(std::move(device)), budget_bytes_(budget_bytes) {}
 
@@ -53,7 +57,7 @@ void Ledger::charge(MemoryKind kind, std::string_view owner, uint64_t bytes) {
   const uint64_t free = budget_bytes_ - used_;
   if (bytes > free)
     throw Error({.where = device_,
-                 .what = fmt::format("{} of {}", name_of(kind), owner),
+                 .what = describe_request(kind, owner),
                  .expected = fmt::format("at most {} (what is free of {})", format_bytes(free),
                                          describe_use(budget_bytes_, entries_)),
                  .found = fmt::format("{} wanted, {} too much", format_bytes(bytes),

@@ -14,6 +14,9 @@ enum class MemoryKind : uint8_t { kWeights, kKv, kArena, kFixed };
 inline constexpr std::array<std::string_view, 4> kMemoryKindNames = {"weights", "kv", "arena",
                                                                      "fixed"};
 
+/// "weights of layer 3", as the ledger's Errors name what was asked for.
+std::string describe_request(MemoryKind kind, std::string_view owner);
+
 /// One device's book: every byte has an owner and a kind, and the sum stays under the budget.
 /// Thread-safe.
 class Ledger {

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cassert>
@@ -7,8 +5,8 @@
 #include <utility>
 
 #include "device/device.h"
+#include "device/device_error.h"
 #include "device/link.h"
-#include "tessera/error.h"
 
 namespace tessera {
 namespace {
@@ -20,6 +18,7 @@ class SimulatedEvent final : public Event {
  public:
   void synchronize() override {}
   double time_s() const override { return time_s_.load(std::memory_order_acquire); }
+  bool in_real_time() const override { return false; }
   void set_time_s(double time_s) { time_s_.store(time_s, std::memory_order_release); }
 
  private:
@@ -28,10 +27,7 @@ class SimulatedEvent final : public Event {
 
 SimulatedEvent& simulated_event(const Device& device, Event& event) {
   if (typeid(event) != typeid(SimulatedEvent))
-    throw Error({.where = device.info().name,
-                 .what = "event",
-                 .expected = "one made by a simulated device",
-                 .found = "one made by another kind of device"});
+    throw_wrong_event(device.info().name, "one made by a simulated device");
   return static_cast<SimulatedEvent&>(event);
 }
 
@@ -88,12 +84,13 @@ class SimulatedDevice final : public Device {
     return std::make_unique<SimulatedStream>(*this);
   }
   std::unique_ptr<Event> make_event() override { return std::make_unique<SimulatedEvent>(); }
+  void write(void*, std::span<const std::byte>) override {}
+  void read(std::span<std::byte>, const void*) override {}
 
  private:
-  void* take(uint64_t) override { return nullptr; }
+  void* take(uint64_t, std::string_view) override { return nullptr; }
   void give_back(void*, uint64_t) noexcept override {}
   bool in_host_memory() const override { return false; }
-  void fill(void*, std::span<const std::byte>) override {}
 };
 
 }  // namespace

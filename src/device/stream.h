@@ -10,19 +10,26 @@ namespace tessera {
 
 class Device;
 
-/// A mark in a stream that others wait for. Recording again moves the mark. Made by a Device, lives
-/// longer than the streams' use of it. As in CUDA, a wait means the last record made before the
-/// wait was submitted; an event never recorded counts as done.
+/// A mark in a stream that others wait for. Recording again moves the mark. Made by a Device and
+/// recorded by its streams (virtual devices: by any of theirs; CUDA: by those of the same card),
+/// waited for by streams of every device; lives longer than the streams' use of it. As in CUDA, a
+/// wait means the last record made before the wait was submitted; an event never recorded counts as
+/// done.
 class Event {
  public:
   virtual ~Event() = default;
 
-  /// The calling thread waits until everything before the mark has run.
+  /// The calling thread waits until everything before the mark has run. Throws the Error of a
+  /// device that was lost meanwhile.
   virtual void synchronize() = 0;
 
   /// The time at which the mark was passed, in seconds of the device's clock (simulated time on a
   /// simulated device). Only after synchronize(); differences between devices of one kind count.
   virtual double time_s() const = 0;
+
+  /// Whether host threads and streams of other kinds of devices may wait for it; not for simulated
+  /// time.
+  virtual bool in_real_time() const { return true; }
 };
 
 /// A device's queue: what is submitted runs in order, later than the call, beside other streams.
@@ -49,6 +56,7 @@ class Stream {
   virtual void skip_when(const CancelFlag* flag) = 0;
 
   virtual void record(Event& event) = 0;
+  /// On a CUDA device an event of another kind of device holds up the submitter, not the stream.
   virtual void wait(Event& event) = 0;
 
   /// The calling thread waits for all that was submitted; throws the Error that broke the stream.

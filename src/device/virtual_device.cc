@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "base/units.h"
@@ -36,17 +37,22 @@ class VirtualDevice final : public Device {
     return std::make_unique<VirtualStream>(*this, pool_, std::string(name), stream_cpus(info()));
   }
   std::unique_ptr<Event> make_event() override { return std::make_unique<HostEvent>(); }
+  void write(void* to, std::span<const std::byte> from) override {
+    std::memcpy(to, from.data(), from.size());
+  }
+  void read(std::span<std::byte> to, const void* from) override {
+    std::memcpy(to.data(), from, to.size());
+  }
 
  private:
-  void* take(uint64_t bytes) override;
+  void* take(uint64_t bytes, std::string_view what) override;
   void give_back(void* data, uint64_t bytes) noexcept override;
   bool in_host_memory() const override { return true; }
-  void fill(void*, std::span<const std::byte>) override {}
 
   WorkerPool pool_;
 };
 
-void* VirtualDevice::take(uint64_t bytes) {
+void* VirtualDevice::take(uint64_t bytes, std::string_view) {
   void* data = nullptr;
   if (bytes < kMapBytes) {
     data = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));

@@ -8,15 +8,14 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <new>
 #include <typeinfo>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/spin_wait.h"
 #include "base/units.h"
+#include "device/device_error.h"
 #include "device/link.h"
-#include "tessera/error.h"
 
 namespace tessera {
 namespace {
@@ -39,10 +38,7 @@ void pin_this_thread(const std::vector<int>& cpus) {
 
 HostEvent& host_event(const Device& device, Event& event) {
   if (typeid(event) != typeid(HostEvent))
-    throw Error({.where = device.info().name,
-                 .what = "event",
-                 .expected = "one made by a virtual device",
-                 .found = "one made by another kind of device"});
+    throw_wrong_event(device.info().name, "one made by a virtual device");
   return static_cast<HostEvent&>(event);
 }
 
@@ -52,25 +48,6 @@ void copy_in_pieces(std::byte* to, const std::byte* from, uint64_t bytes, Worker
     const uint64_t begin = static_cast<uint64_t>(piece) * kCopyPieceBytes;
     std::memcpy(to + begin, from + begin, std::min(kCopyPieceBytes, bytes - begin));
   });
-}
-
-// The exception being handled, as an Error: its own kind where it is one.
-std::exception_ptr current_error(const std::string& device, const std::string& stream) {
-  const auto wrap = [&](const char* reason) {
-    return std::make_exception_ptr(
-        Error({.where = device, .what = fmt::format("stream {}: {}", stream, reason)}));
-  };
-  try {
-    throw;
-  } catch (const Error&) {
-    return std::current_exception();
-  } catch (const std::bad_alloc&) {
-    return wrap("out of host memory");
-  } catch (const std::exception& e) {
-    return wrap(e.what());
-  } catch (...) {
-    return wrap("an exception of unknown type");
-  }
 }
 
 }  // namespace
@@ -103,6 +80,12 @@ void VirtualStream::copy(void* to, Device* to_device, const void* from, Device* 
                          uint64_t bytes) {
   assert(to_device == &device_ || from_device == &device_);
   assert(bytes == 0 || (to != nullptr && from != nullptr));
+  // The other end, where that is not in host memory.
+  for (Device* other : {to_device, from_device})
+    if (other != nullptr && other->info().kind == DeviceKind::kCuda) {
+      submit(Transfer{other, to, from, bytes, other == to_device});
+      return;
+    }
   submit(Copy{to, from, bytes, link_between(to_device, from_device).time_s(bytes)});
 }
 
@@ -116,6 +99,10 @@ void VirtualStream::record(Event& event) {
 }
 
 void VirtualStream::wait(Event& event) {
+  if (typeid(event) != typeid(HostEvent) && event.in_real_time()) {
+    submit(WaitForOther{&event});
+    return;
+  }
   const HostEvent& host = host_event(device_, event);
   submit(Wait{&host, host.last_record()});
 }
@@ -156,15 +143,20 @@ void VirtualStream::loop() {
   }
 }
 
-void VirtualStream::execute(const Work& work) {
-  if (skipping()) return;
-  const double begin_s = stretch_ > 0 ? now_s() : 0;
+template <typename Body>
+void VirtualStream::attempt(const Body& body) {
   try {
-    work(pool_);
+    body();
   } catch (...) {
     error_ = current_error(device_.info().name, name_);
     broken_.store(true, std::memory_order_release);
   }
+}
+
+void VirtualStream::execute(const Work& work) {
+  if (skipping()) return;
+  const double begin_s = stretch_ > 0 ? now_s() : 0;
+  attempt([&] { work(pool_); });
   if (stretch_ <= 0) return;
   debt_s_ += (now_s() - begin_s) * stretch_;
   if (debt_s_ > kMaxDebt_s) pay_debt();
@@ -183,6 +175,19 @@ void VirtualStream::execute(const Copy& copy) {
   if (copy.link_s > 0) sleep_until_s(begin_s + copy.link_s);
 }
 
+void VirtualStream::execute(const Transfer& transfer) {
+  if (skipping()) return;
+  settle();
+  attempt([&] {
+    if (transfer.into_device) {
+      transfer.device->write(transfer.to,
+                             {static_cast<const std::byte*>(transfer.from), transfer.bytes});
+    } else {
+      transfer.device->read({static_cast<std::byte*>(transfer.to), transfer.bytes}, transfer.from);
+    }
+  });
+}
+
 void VirtualStream::execute(const Record& record) {
   settle();
   record.event->pass(record.ticket);
@@ -191,6 +196,12 @@ void VirtualStream::execute(const Record& record) {
 void VirtualStream::execute(const Wait& wait) {
   settle();
   wait.event->wait_for(wait.ticket);
+}
+
+void VirtualStream::execute(const WaitForOther& wait) {
+  settle();
+  if (error_) return;  // what follows is skipped; the first Error stays
+  attempt([&] { wait.event->synchronize(); });
 }
 
 // What is slept too long counts towards the ops that follow.

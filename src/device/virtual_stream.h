@@ -43,6 +43,14 @@ class VirtualStream final : public Stream {
     uint64_t bytes;
     double link_s;  // what the link takes; the memory may take longer
   };
+  // Between host memory and a device that has its own.
+  struct Transfer {
+    Device* device;
+    void* to;
+    const void* from;
+    uint64_t bytes;
+    bool into_device;
+  };
   struct SkipWhen {
     const CancelFlag* flag;
   };
@@ -54,7 +62,10 @@ class VirtualStream final : public Stream {
     const HostEvent* event;
     uint32_t ticket;
   };
-  using Op = std::variant<Stop, Work, Copy, SkipWhen, Record, Wait>;
+  struct WaitForOther {
+    Event* event;  // of another kind of device
+  };
+  using Op = std::variant<Stop, Work, Copy, Transfer, SkipWhen, Record, Wait, WaitForOther>;
 
   // On the submitter's thread.
   template <typename Kind>
@@ -65,9 +76,13 @@ class VirtualStream final : public Stream {
   void execute(const Stop&) {}
   void execute(const Work& work);
   void execute(const Copy& copy);
+  void execute(const Transfer& transfer);
   void execute(const SkipWhen& skip) { skip_when_ = skip.flag; }
   void execute(const Record& record);
   void execute(const Wait& wait);
+  void execute(const WaitForOther& wait);
+  template <typename Body>
+  void attempt(const Body& body);
   bool skipping() const { return error_ || (skip_when_ != nullptr && skip_when_->cancelled()); }
   void pay_debt();
   void settle();
