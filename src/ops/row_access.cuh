@@ -10,11 +10,12 @@
 
 namespace tessera {
 
-/// Whether every row starts at a boundary of four numbers.
+/// Whether every row starts at a boundary of four numbers; a vector is one row.
 inline bool rows_aligned(const Tensor& t) {
   const auto four_bytes = static_cast<uintptr_t>(4 * dtype_bytes(t.dtype));
+  const bool one_row = t.shape.rank() == 1 || t.rows() <= 1;
   return reinterpret_cast<uintptr_t>(t.data) % four_bytes == 0 &&
-         (t.rows() <= 1 || t.row_stride % 4 == 0);
+         (one_row || t.row_stride % 4 == 0);
 }
 
 /// from[0 .. 3], of which the first `count` are there (at least one); 0 for the others.
