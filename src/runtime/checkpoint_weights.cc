@@ -61,14 +61,17 @@ LoadResult CheckpointWeights::load(const std::vector<LoadTarget>& targets,
                                    const LoadOptions& options,
                                    const std::function<void(const LoadProgress&)>& progress,
                                    const CancelFlag* cancel) const {
-  return load_weights(targets, main_, vision_ ? &*vision_ : &main_, vision_ ? "" : kVisionPrefix,
-                      options, progress, cancel);
+  return load_weights(targets, *this, options, progress, cancel);
 }
 
 const TensorEntry& CheckpointWeights::find(const WeightSource& source) const {
   if (source.origin == WeightOrigin::kMain) return main_.expect(source.tensor, source.shape);
   return vision_ ? vision_->expect(source.tensor, source.shape)
                  : main_.expect(kVisionPrefix + source.tensor, source.shape);
+}
+
+std::unique_ptr<ByteSource> CheckpointWeights::open(const std::string& file) const {
+  return std::make_unique<FileSource>(file);
 }
 
 std::string CheckpointWeights::fingerprint(const ModelSpec& model) const {

@@ -13,7 +13,7 @@ ModelSpec read_model(const std::string& dir);
 
 /// A model's weights as they were published: tensors in safetensors or pickled shards. Nothing of
 /// their data has been read.
-class CheckpointWeights {
+class CheckpointWeights final : public TensorStore {
  public:
   static CheckpointWeights open(const ModelConfig& config);
 
@@ -27,9 +27,11 @@ class CheckpointWeights {
   /// the middle of each. 16 hexadecimal digits.
   std::string fingerprint(const ModelSpec& model) const;
 
+  const TensorEntry& find(const WeightSource& source) const override;
+  std::unique_ptr<ByteSource> open(const std::string& file) const override;
+
  private:
   explicit CheckpointWeights(TensorIndex main) : main_(std::move(main)) {}
-  const TensorEntry& find(const WeightSource& source) const;
 
   TensorIndex main_;
   std::optional<TensorIndex> vision_;  // empty: the tower is in the main shards

@@ -14,13 +14,7 @@ struct Wanted {
   std::vector<LoadDestination> destinations;
 };
 
-const TensorEntry& find_source(const WeightSource& source, const TensorIndex& main,
-                               const TensorIndex* vision, std::string_view vision_prefix) {
-  if (source.origin == WeightOrigin::kMain) return main.expect(source.tensor, source.shape);
-  return vision->expect(std::string(vision_prefix) + source.tensor, source.shape);
-}
-
-void cut(const Wanted& wanted, const File& file, uint64_t piece_bytes, LoadPlan& plan) {
+void cut(const Wanted& wanted, const ByteSource& from, uint64_t piece_bytes, LoadPlan& plan) {
   const TensorEntry& entry = *wanted.entry;
   const auto row_bytes = static_cast<uint64_t>(wanted.cols * dtype_bytes(entry.dtype));
   // Whole panels, so that packing never comes back to a panel half done.
@@ -29,7 +23,7 @@ void cut(const Wanted& wanted, const File& file, uint64_t piece_bytes, LoadPlan&
   for (int64_t first = 0; first < wanted.rows; first += step) {
     const int64_t rows = std::min(step, wanted.rows - first);
     const uint64_t bytes = static_cast<uint64_t>(rows) * row_bytes;
-    plan.pieces.push_back({.file = &file,
+    plan.pieces.push_back({.from = &from,
                            .offset = entry.offset + static_cast<uint64_t>(first) * row_bytes,
                            .bytes = bytes,
                            .dtype = entry.dtype,
@@ -43,8 +37,7 @@ void cut(const Wanted& wanted, const File& file, uint64_t piece_bytes, LoadPlan&
 
 }  // namespace
 
-LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                   const TensorIndex* vision, std::string_view vision_prefix,
+LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorStore& tensors,
                    uint64_t piece_bytes) {
   std::map<std::pair<std::string, uint64_t>, Wanted> by_place;  // in the order of the files
   for (const LoadTarget& target : targets) {
@@ -52,7 +45,7 @@ LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& ma
     for (size_t w = 0; w < target.unit->weights.size(); ++w) {
       const WeightSpec& weight = target.unit->weights[w];
       for (const WeightSource& source : weight.sources) {
-        const TensorEntry& entry = find_source(source, main, vision, vision_prefix);
+        const TensorEntry& entry = tensors.find(source);
         if (target.data == nullptr) continue;  // simulated: checked, not read
         Wanted& wanted = by_place[{entry.file, entry.offset}];
         wanted.entry = &entry;
@@ -74,8 +67,8 @@ LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& ma
 
   LoadPlan plan;
   for (const auto& [place, wanted] : by_place) {
-    std::unique_ptr<File>& file = plan.files[place.first];
-    if (file == nullptr) file = std::make_unique<File>(File::open(place.first));
+    std::unique_ptr<ByteSource>& file = plan.files[place.first];
+    if (file == nullptr) file = tensors.open(place.first);
     cut(wanted, *file, piece_bytes, plan);
   }
   return plan;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <vector>
 
-#include "base/file.h"
 #include "runtime/loader.h"
 
 namespace tessera {
@@ -22,7 +21,7 @@ struct LoadDestination {
 
 /// Consecutive rows of one tensor: what one read brings.
 struct LoadPiece {
-  const File* file;
+  const ByteSource* from;
   uint64_t offset, bytes;
   DType dtype;              ///< in the file
   int64_t first_row, rows;  ///< of the tensor
@@ -32,13 +31,13 @@ struct LoadPiece {
 /// All reads of a load, in the order of the files, and the open files that they need.
 struct LoadPlan {
   std::vector<LoadPiece> pieces;
-  std::map<std::string, std::unique_ptr<File>> files;
+  std::map<std::string, std::unique_ptr<ByteSource>> files;
   uint64_t total_bytes = 0, largest_piece_bytes = 0;
 };
 
 /// Finds every tensor of the targets and cuts it into pieces of about `piece_bytes` (at least one
 /// panel of rows each). Throws the Error of a missing or wrong tensor; reads nothing.
-LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                   const TensorIndex* vision, std::string_view vision_prefix, uint64_t piece_bytes);
+LoadPlan plan_load(const std::vector<LoadTarget>& targets, const TensorStore& tensors,
+                   uint64_t piece_bytes);
 
 }  // namespace tessera

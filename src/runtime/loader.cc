@@ -51,7 +51,7 @@ class Load {
         if (cancel_ != nullptr) cancel_->check();
         const LoadPiece& piece = plan_.pieces[i];
         const StagingRing::Slot slot = ring_.take();
-        piece.file->read_at(piece.offset, {slot.data(), piece.bytes});
+        piece.from->read_at(piece.offset, {slot.data(), piece.bytes});
         place(piece, slot.data());
         report(piece.bytes);
       }
@@ -102,12 +102,11 @@ void pad_matrices(const std::vector<LoadTarget>& targets) {
 
 }  // namespace
 
-LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                        const TensorIndex* vision, std::string_view vision_prefix,
+LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorStore& tensors,
                         const LoadOptions& options,
                         const std::function<void(const LoadProgress&)>& progress,
                         const CancelFlag* cancel) {
-  const LoadPlan plan = plan_load(targets, main, vision, vision_prefix, kPieceBytes);
+  const LoadPlan plan = plan_load(targets, tensors, kPieceBytes);
   LoadResult result{.bytes_read = plan.total_bytes};
   if (plan.pieces.empty()) return result;
   if (plan.largest_piece_bytes > options.host_cap_bytes)

@@ -4,8 +4,8 @@
 #include <functional>
 #include <vector>
 
-#include "checkpoint/tensor_index.h"
 #include "model/model.h"
+#include "runtime/tensor_store.h"
 #include "tessera/cancel.h"
 
 namespace tessera {
@@ -38,13 +38,11 @@ struct LoadResult {
 /// MiB in the order of the files, convert them into the packed layout and never hold more than the
 /// ring. A tensor that two targets need (tied embeddings) is read once.
 ///
-///   main, vision   where each WeightOrigin's tensors are; vision null: there is no tower
-///   progress       called about ten times a second from one reader at a time; may be empty
+///   progress   called about ten times a second from one reader at a time; may be empty
 ///
 /// Every name, dtype and shape is checked before the first byte is read. Throws Error, Cancelled;
 /// all readers have stopped by then.
-LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorIndex& main,
-                        const TensorIndex* vision, std::string_view vision_prefix,
+LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorStore& tensors,
                         const LoadOptions& options,
                         const std::function<void(const LoadProgress&)>& progress,
                         const CancelFlag* cancel);

@@ -22,6 +22,8 @@ ModelWeights ModelWeights::open(const ModelSpec& model) {
   if (const std::optional<PackedManifest> manifest = find_packed_manifest(model.config.dir))
     return ModelWeights(PackedModel::open(model, *manifest));
   refuse_without_manifest(model);
+  if (std::optional<RandomWeights> random = RandomWeights::open(model))
+    return ModelWeights(*std::move(random));
   return ModelWeights(CheckpointWeights::open(model.config));
 }
 

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "ops/convert.h"
+#include "runtime/checkpoint_weights.h"
 #include "runtime/load_plan.h"
 #include "tests/runtime/goldens.h"
 #include "tests/support/error_of.h"
@@ -24,9 +25,8 @@ namespace fs = std::filesystem;
 struct Loaded {
   explicit Loaded(const std::string& dir, Precision precision_in = Precision::kF32)
       : model(describe_model(read_model_config(dir))),
-        index(TensorIndex::open(dir)),
+        weights(CheckpointWeights::open(model.config)),
         precision(precision_in) {
-    if (model.vision) vision = TensorIndex::open(model.config.vision->folder);
     for (const UnitSpec* unit : model.units()) {
       buffers.push_back(
           device->allocate(layout_of(*unit, precision).bytes, MemoryKind::kWeights, unit->name));
@@ -39,12 +39,11 @@ struct Loaded {
 
   LoadResult load(const LoadOptions& options = {}, const CancelFlag* cancel = nullptr,
                   const std::function<void(const LoadProgress&)>& progress = {}) {
-    return load_weights(targets, index, vision ? &*vision : &index, "", options, progress, cancel);
+    return load_weights(targets, weights, options, progress, cancel);
   }
 
   ModelSpec model;
-  TensorIndex index;
-  std::optional<TensorIndex> vision;
+  CheckpointWeights weights;
   Precision precision;
   std::unique_ptr<Device> device = open_virtual_device(
       {.name = "cpu:0", .kind = DeviceKind::kVirtual, .budget_bytes = 64ULL << 20});
@@ -75,9 +74,7 @@ TEST(Loader, PutsEveryNumberWhereItBelongs) {
       for (const WeightSpec& weight : target.unit->weights) {
         for (const WeightSource& source : weight.sources) {
           SCOPED_TRACE(target.unit->name + " " + source.tensor);
-          const TensorIndex& index =
-              source.origin == WeightOrigin::kVision ? *loaded.vision : loaded.index;
-          const std::vector<float> want = file_values(index.at(source.tensor));
+          const std::vector<float> want = file_values(loaded.weights.find(source));
           ASSERT_EQ(static_cast<int64_t>(want.size()), source.rows * weight.cols);
           int64_t wrong = 0;
           for (int64_t r = 0; r < source.rows; ++r) {
@@ -102,13 +99,12 @@ TEST(Loader, PutsEveryNumberWhereItBelongs) {
 TEST(Loader, ReadsEachByteOnce) {
   for (const char* checkpoint : {"yi_vl_tiny", "llama_tiny"}) {  // the second has tied embeddings
     const Loaded loaded(golden_dir(checkpoint));
-    const LoadPlan plan = plan_load(loaded.targets, loaded.index,
-                                    loaded.vision ? &*loaded.vision : &loaded.index, "", 4096);
+    const LoadPlan plan = plan_load(loaded.targets, loaded.weights, 4096);
     std::map<std::string, uint64_t> end;  // pieces come in the order of the files, without overlap
     uint64_t total = 0;
     for (const LoadPiece& piece : plan.pieces) {
-      EXPECT_GE(piece.offset, end[piece.file->path()]);
-      end[piece.file->path()] = piece.offset + piece.bytes;
+      EXPECT_GE(piece.offset, end[piece.from->name()]);
+      end[piece.from->name()] = piece.offset + piece.bytes;
       total += piece.bytes;
     }
     EXPECT_EQ(total, plan.total_bytes);
@@ -118,16 +114,14 @@ TEST(Loader, ReadsEachByteOnce) {
       for (const WeightSpec& weight : target.unit->weights)
         for (const WeightSource& source : weight.sources)
           if (tensors.insert(source.tensor).second)
-            wanted += (source.origin == WeightOrigin::kVision ? *loaded.vision : loaded.index)
-                          .at(source.tensor)
-                          .bytes;
+            wanted += loaded.weights.find(source).bytes;
     EXPECT_EQ(total, wanted);
   }
 }
 
 TEST(Loader, HoldsItsHostCapAndSaysWhenThatIsTooSmall) {
   Loaded loaded(golden_dir("yi_vl_tiny"));
-  const LoadPlan plan = plan_load(loaded.targets, loaded.index, &*loaded.vision, "", 8 << 20);
+  const LoadPlan plan = plan_load(loaded.targets, loaded.weights, 8 << 20);
   const uint64_t one = plan.largest_piece_bytes;
   EXPECT_EQ(loaded.load({.host_cap_bytes = one, .readers = 8}).staging_bytes, one);
   EXPECT_LE(loaded.load({.host_cap_bytes = 3 * one, .readers = 8}).staging_bytes, 3 * one);
@@ -170,9 +164,8 @@ TEST(Loader, SaysWhichFileShrankMeanwhile) {
 TEST(Loader, ChecksShapesBeforeItReads) {
   Loaded tiny(golden_dir("yi_vl_tiny"));
   const Loaded odd(golden_dir("yi_vl_odd"));
-  EXPECT_THAT(
-      error_of([&] { load_weights(tiny.targets, odd.index, &*odd.vision, "", {}, {}, nullptr); }),
-      testing::HasSubstr("expected"));
+  EXPECT_THAT(error_of([&] { load_weights(tiny.targets, odd.weights, {}, {}, nullptr); }),
+              testing::HasSubstr("expected"));
 }
 
 }  // namespace

@@ -15,13 +15,6 @@ std::unique_ptr<Device> virtual_device(const std::string& name, int threads) {
                               .threads = threads});
 }
 
-std::optional<TensorIndex> vision_index(const ModelConfig& config) {
-  if (!config.vision || (!file_exists(config.vision->folder + "/pytorch_model.bin") &&
-                         !file_exists(config.vision->folder + "/model.safetensors")))
-    return std::nullopt;
-  return TensorIndex::open(config.vision->folder);
-}
-
 }  // namespace
 
 TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precision precision,
@@ -29,8 +22,7 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
                        std::optional<KvFormat> kv)
     : model_(describe_model(read_model_config(dir))),
       tokenizer_(Tokenizer::open(dir)),
-      main_(TensorIndex::open(dir)),
-      vision_(vision_index(model_.config)),
+      weights_(CheckpointWeights::open(model_.config)),
       host_(virtual_device("host", 1)) {
   Placement placement{};
   int64_t layer = 0;
@@ -61,8 +53,7 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits);
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_, chunk_tokens);
-  loaded_ = load_weights(pipeline_->load_targets(), main_, vision_ ? &*vision_ : &main_,
-                         vision_ ? "" : "model.vision_tower.vision_tower.", {}, {}, nullptr);
+  loaded_ = load_weights(pipeline_->load_targets(), weights_, {}, {}, nullptr);
 }
 
 Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,

@@ -5,10 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/tensor_index.h"
 #include "model/model.h"
+#include "runtime/checkpoint_weights.h"
 #include "runtime/generation.h"
-#include "runtime/loader.h"
 #include "runtime/pipeline.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -43,8 +42,7 @@ class TestEngine {
  private:
   ModelSpec model_;
   std::unique_ptr<Tokenizer> tokenizer_;
-  TensorIndex main_;
-  std::optional<TensorIndex> vision_;
+  CheckpointWeights weights_;
   std::vector<std::unique_ptr<Device>> devices_;
   std::unique_ptr<Device> host_;
   std::unique_ptr<Pipeline> pipeline_;

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Writes a checkpoint of a published shape with made-up bf16 weights: synthetic.py OUT [--shape 6b|34b] [--layers N]
-[--text].
+[--text] [--random].
 
 Genuine pickled shards as torch.save writes them, index, vit/ folder in f32, tokenizer with the full number of pieces;
 numpy is all it needs. Weights are normal with a standard deviation of 0.02, norm weights near 1. They are cut from 64
 random blocks of 2^19 - 1 values: an odd length, so that no two rows of a matrix are alike although blocks repeat.
---config-only writes the json files alone; --text a LlamaForCausalLM without a tower, as other engines read it too.
+--config-only writes the json files alone; --random a seed in the place of weights, which Tessera then draws while it
+loads (src/runtime/random_weights.h): a model of any size in a folder of a MB. --text a LlamaForCausalLM without a
+tower, as other engines read it too.
 """
 
 from __future__ import annotations
@@ -121,6 +123,7 @@ def main() -> None:
     parser.add_argument("--shard-bytes", type=int, default=LARGE_SHARD, help="largest shard (default %(default)s)")
     parser.add_argument("--text", action="store_true")
     parser.add_argument("--config-only", action="store_true")
+    parser.add_argument("--random", action="store_true")
     args = parser.parse_args()
     s = PUBLISHED[args.shape]
     s = replace(s, text=replace(s.text, layers=args.layers or s.text.layers),
@@ -132,6 +135,9 @@ def main() -> None:
         return
     write_tokenizer_configs(args.out, add_bos=False)
     (args.out / "tokenizer.model").write_bytes(model_proto(filler_pieces(s.text.vocab)))
+    if args.random:
+        write_json(args.out / "random_weights.json", {"seed": 1})
+        return
     begin = time.monotonic()
     write_weights(args.out, vit, s, args.shard_bytes)
     seconds = time.monotonic() - begin
