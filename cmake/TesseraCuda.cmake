@@ -20,6 +20,7 @@ function(tessera_cuda_sources target)
     set(kernels ${ARGN})
     list(FILTER kernels INCLUDE REGEX "[.]cu$")
     set_source_files_properties(${kernels} PROPERTIES
-      LANGUAGE CXX SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS -fno-strict-aliasing)
+      LANGUAGE CXX SKIP_UNITY_BUILD_INCLUSION ON
+      COMPILE_OPTIONS "-xc++;-O2;-fno-strict-aliasing")
   endif()
 endfunction()

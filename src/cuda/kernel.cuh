@@ -31,6 +31,14 @@ cudaError_t launch_kernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, 
   return cudaLaunchKernelEx(&config, kernel, Parameters(std::forward<Arguments>(arguments))...);
 }
 
+/// Lets a kernel be launched with up to `bytes` of dynamic shared memory: needed beyond 48 KiB, on
+/// each device. A block's limit is 99 KiB on the smallest of our GPUs.
+template <typename... Parameters>
+cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes) {
+  return cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                              cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+}
+
 /// The block's one T in shared memory, contents undefined; T is a local type of the kernel, and no
 /// two of one kernel are of the same type.
 template <typename T>

@@ -1,0 +1,33 @@
+#include "cuda_emulator/api_call.h"
+
+#include <utility>
+
+namespace tessera {
+
+HostThread& host_thread() {
+  thread_local HostThread thread;
+  return thread;
+}
+
+cudaError_t note_error(cudaError_t error) {
+  if (error != cudaSuccess && error != cudaErrorNotReady) host_thread().last_error = error;
+  return error;
+}
+
+cudaError_t error_due(Machine& machine, std::string_view call, int gpu) {
+  for (auto failure = machine.failures.begin(); failure != machine.failures.end(); ++failure) {
+    if (failure->call != call || failure->gpu != gpu) continue;
+    if (failure->after-- > 0) continue;
+    const cudaError_t error = failure->error;
+    machine.failures.erase(failure);
+    return error;
+  }
+  return machine.gpus[gpu].broken;
+}
+
+cudaError_t refuse(Machine& machine, cudaError_t error, std::string reason) {
+  machine.report = std::move(reason);
+  return error;
+}
+
+}  // namespace tessera

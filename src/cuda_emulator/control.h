@@ -1,0 +1,63 @@
+#pragma once
+
+#include <driver_types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "cuda_emulator/thread_order.h"
+
+// What tests do to the emulated GPUs. Everything else goes through CUDA's own functions.
+
+namespace tessera {
+
+/// The GPUs there are, all alike, of compute capability 8.6.
+struct EmulatedMachine {
+  int gpus = 3;
+  uint64_t gpu_bytes = uint64_t{1} << 30;
+  ThreadOrder order = ThreadOrder::kForward;
+  uint64_t seed = 1;
+
+  // Virtual time, which cudaEventElapsedTime tells: an op takes its overhead and its bytes by
+  // these.
+  double op_us = 5;
+  double memory_bytes_per_s = 360e9;
+  double link_bytes_per_s = 12e9;  ///< between the host and a GPU, or two GPUs
+};
+
+/// As the environment says, where it does:
+///   TESSERA_EMULATED_GPUS    3x1GiB
+///   TESSERA_EMULATED_ORDER   forward, reverse, random or random:SEED
+/// Throws UsageError.
+EmulatedMachine emulated_machine_of_environment();
+
+/// Makes the machine anew: allocations, streams and failures of before are gone. Only while no
+/// stream has work. Before the first call of this, the environment's machine is there.
+void set_up_emulated_machine(const EmulatedMachine& machine);
+
+/// One call that fails.
+struct InjectedFailure {
+  std::string call;  ///< "cudaMalloc", "cudaMemcpyAsync", ... or "kernel": when it runs
+  int gpu = 0;       ///< the current device, or the stream's
+  int after = 0;     ///< how many such calls still succeed
+  cudaError_t error = cudaErrorUnknown;
+};
+void inject_failure(const InjectedFailure& failure);
+
+/// The GPU fails for good: every call on it says so (cudaErrorECCUncorrectable, ...).
+void break_emulated_gpu(int gpu, cudaError_t error);
+
+/// Failures to come are forgotten and broken GPUs are whole again.
+void mend_emulated_machine();
+
+/// kHostMemory (-1) for the host.
+void set_emulated_link(int from, int to, double bytes_per_s);
+
+/// Another program holds so much of a GPU's memory.
+void hold_emulated_memory(int gpu, uint64_t bytes);
+
+/// What the emulator found wrong last, in lines: a deadlock with its places, a pointer to another
+/// GPU's memory. Empty: nothing.
+std::string emulator_report();
+
+}  // namespace tessera

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <driver_types.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cuda_emulator/control.h"
+#include "cuda_emulator/nan_pages.h"
+#include "cuda_emulator/quiet_lock.h"
+#include "cuda_emulator/seeded.h"
+
+namespace tessera {
+
+inline constexpr int kHostMemory = -1;
+
+/// One record of an event. What waits for it holds it, whatever becomes of the event.
+struct EventMark {
+  int device = 0;
+  bool passed = false;
+  double time_us = 0;
+};
+
+/// One thing that a stream does.
+struct StreamOp {
+  std::function<cudaError_t()> body = {};  ///< on the executor's thread; may be empty
+  double bytes = 0, bytes_per_s = 0;       ///< what it takes in virtual time
+  std::shared_ptr<EventMark> awaited = nullptr;
+  std::shared_ptr<EventMark> recorded = nullptr;
+  double not_before_us = 0;
+};
+
+struct Allocation {
+  NanPages pages;
+  uint64_t bytes = 0;
+  int device = kHostMemory;
+};
+
+struct EmulatedGpu {
+  uint64_t used_bytes = 0;
+  uint64_t foreign_bytes = 0;        ///< held by somebody else
+  cudaError_t broken = cudaSuccess;  ///< every call says so from now on
+  std::set<int> peers = {};          ///< whose memory its kernels may use
+};
+
+}  // namespace tessera
+
+// The toolkit's names for what a stream and an event point to.
+
+struct CUstream_st {
+  int device = 0;
+  int priority = 0;
+  std::deque<std::unique_ptr<tessera::StreamOp>> queue = {};
+  bool busy = false;       ///< the executor runs its op
+  bool destroyed = false;  ///< goes once its queue is empty
+  uint64_t submitted = 0, finished = 0;
+  double clock_us = 0;
+  void* tsan_fiber = nullptr;
+  uint64_t token = 0;  ///< ThreadSanitizer's: what has run
+};
+
+struct CUevent_st {
+  int device = 0;
+  bool timed = true;
+  std::shared_ptr<tessera::EventMark> mark = nullptr;  ///< of the last record; null: never
+};
+
+namespace tessera {
+
+/// Everything that the emulated driver knows. All of it is guarded by `mutex`; the bodies of ops
+/// run without it.
+struct Machine {
+  QuietMutex mutex;
+  QuietCondition changed;  ///< an op was submitted or has run
+
+  EmulatedMachine settings;
+  std::vector<EmulatedGpu> gpus;
+  std::map<uintptr_t, Allocation> allocations;  ///< by address
+  std::vector<std::unique_ptr<CUstream_st>> streams;
+  std::map<const void*, size_t> dynamic_shared_limits;  ///< of kernels, where set
+  std::map<std::pair<int, int>, double> links;          ///< bytes per second, where set
+  std::set<std::pair<int, int>> unreachable;            ///< no peer access, from and to
+  std::vector<InjectedFailure> failures;
+  std::string report;
+  double host_clock_us = 0;  ///< the latest that a host thread has waited for
+
+  Seeded random{1};
+  bool executor_started = false;
+
+  Machine();
+  void reset(const EmulatedMachine& wanted);
+
+  /// The allocation that [data, data + bytes) lies in wholly, or null.
+  const Allocation* find(const void* data, size_t bytes) const;
+  bool is_stream(cudaStream_t stream) const;
+  double copy_bytes_per_s(int from, int to) const;
+};
+
+/// Never destroyed: the executor's thread outlives main().
+Machine& machine();
+
+/// Queues an op; `stream` is valid and the lock held. Starts the executor.
+void submit(Machine& machine, cudaStream_t stream, StreamOp op);
+
+/// Waits until `stream` has run all that was submitted to it until now.
+void wait_for_stream(Machine& machine, std::unique_lock<QuietMutex>& lock, cudaStream_t stream);
+/// The same for all streams of a GPU.
+void wait_for_gpu(Machine& machine, std::unique_lock<QuietMutex>& lock, int gpu);
+
+}  // namespace tessera

@@ -1,0 +1,90 @@
+#include "cuda_emulator/tile_words.h"
+
+#include <bit>
+#include <span>
+
+#include "cuda_emulator/thread_block.h"
+
+namespace tessera {
+namespace {
+
+struct MatrixOperands {
+  const uint32_t* a;
+  const uint32_t* b;
+};
+
+float bf16_of(uint32_t word, int half) {
+  return std::bit_cast<float>(half == 0 ? word << 16 : word & 0xffff0000u);
+}
+
+// The layout is that of mma_bf16 in cuda/kernel.cuh.
+void combine_multiply(std::span<DeviceThread* const> lanes, uint32_t) {
+  double a[16][16], b[16][8];
+  for (int l = 0; l < 32; ++l) {
+    const auto& operands = *static_cast<const MatrixOperands*>(lanes[l]->given);
+    const int g = l / 4, t = l % 4;
+    for (int half = 0; half < 2; ++half) {
+      const int k = 2 * t + half;
+      a[g][k] = bf16_of(operands.a[0], half);
+      a[g + 8][k] = bf16_of(operands.a[1], half);
+      a[g][k + 8] = bf16_of(operands.a[2], half);
+      a[g + 8][k + 8] = bf16_of(operands.a[3], half);
+      b[k][g] = bf16_of(operands.b[0], half);
+      b[k + 8][g] = bf16_of(operands.b[1], half);
+    }
+  }
+  for (int l = 0; l < 32; ++l) {
+    auto* const d = static_cast<float*>(lanes[l]->taken);
+    for (int i = 0; i < 4; ++i) {
+      const int row = l / 4 + i / 2 * 8, column = l % 4 * 2 + i % 2;
+      double sum = d[i];
+      for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
+      d[i] = static_cast<float>(sum);
+    }
+  }
+}
+
+void combine_matrices(std::span<DeviceThread* const> lanes, uint32_t) {
+  for (int l = 0; l < 32; ++l) {
+    auto* const words = static_cast<uint32_t*>(lanes[l]->taken);
+    for (int matrix = 0; matrix < 4; ++matrix)
+      words[matrix] = static_cast<const uint32_t*>(lanes[matrix * 8 + l / 4]->given)[l % 4];
+  }
+}
+
+bool is_aligned(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) % 16 == 0;
+}
+
+}  // namespace
+
+void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+              std::source_location place) {
+  const MatrixOperands operands = {a, b};
+  thread_block().collective(WarpWord::kMatrixMultiply, ~0u, &operands, d, combine_multiply, place);
+}
+
+void spread_matrices(uint32_t (&words)[4], const uint4& row, std::source_location place) {
+  thread_block().collective(WarpWord::kLoadMatrix, ~0u, &row, words, combine_matrices, place);
+}
+
+void check_async_copy(const void* shared, const void* global, std::source_location place) {
+  if (!is_aligned(shared) || !is_aligned(global))
+    thread_block().fail("cp_async_16 of an address that is not 16-byte aligned", place);
+}
+
+void start_async_copy(AsyncCopy copy, std::source_location place) {
+  if (!thread_block().running().copies.start(copy))
+    thread_block().fail("too many asynchronous copies under way for the emulator", place);
+}
+
+void commit_async_copies(std::source_location place) {
+  if (!thread_block().running().copies.commit())
+    thread_block().fail("too many groups of asynchronous copies for the emulator", place);
+}
+
+AsyncCopy land_async_copy(uint32_t groups) {
+  return thread_block().running().copies.land(groups);
+}
+
+}  // namespace tessera
