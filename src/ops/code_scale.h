@@ -3,7 +3,8 @@
 #include <cstdint>
 
 // Whole numbers with a common scale in the place of f32: number = code * scale. Internal linkage
-// because it is compiled several times, for several instruction sets, all to the same bits.
+// because it is compiled several times, for several instruction sets, all to the same bits;
+// constexpr so that kernels have it too.
 
 namespace tessera {
 
@@ -13,7 +14,7 @@ struct CodeScale {
 };
 
 /// The largest |x|; NaN when there is one. By the bits, in which order a NaN is above all numbers.
-static inline float largest_magnitude(const float* x, int64_t count) {
+static constexpr float largest_magnitude(const float* x, int64_t count) {
   int32_t largest = 0;
   for (int64_t i = 0; i < count; ++i) {
     const int32_t bits = __builtin_bit_cast(int32_t, x[i]) & 0x7fffffff;
@@ -25,14 +26,14 @@ static inline float largest_magnitude(const float* x, int64_t count) {
 /// The scale with which codes -most .. most reach numbers up to `largest`. 0 where all numbers are
 /// so small (below 2^-100) that the inverse may be none; NaN where one is no number or infinite:
 /// what is broken stays visible.
-static inline CodeScale code_scale(float largest, float most) {
+static constexpr CodeScale code_scale(float largest, float most) {
   if (!(largest < __builtin_inff())) return {__builtin_nanf(""), 0};
   if (largest < 0x1p-100F) return {0, 0};
   return {largest / most, most / largest};
 }
 
 /// The whole number nearest to x, |x| < 2^22, ties to even: adding 1.5 * 2^23 rounds.
-static inline int32_t nearest_code(float x) {
+static constexpr int32_t nearest_code(float x) {
   constexpr float kRound = 0x1.8p+23F;
   return __builtin_bit_cast(int32_t, x + kRound) - __builtin_bit_cast(int32_t, kRound);
 }

@@ -8,16 +8,6 @@
 namespace tessera {
 namespace {
 
-// Exact: moved to the place of an f32's bits, a half is its value times 2^-112, subnormal or not;
-// the product puts that right. Infinity and NaN come out 2^16 and above: their exponent is set.
-float f32_from_f16(uint16_t half) {
-  const auto bits = static_cast<uint32_t>(half);
-  const float magnitude = std::bit_cast<float>((bits & 0x7fffU) << 13) * 0x1p112F;
-  const uint32_t special = (bits & 0x7c00U) == 0x7c00U ? 0x7f800000U : 0;
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | special |
-                              (bits & 0x8000U) << 16);
-}
-
 struct FromF32 {
   using Bits = float;
   static float f32(float v) { return v; }

@@ -129,8 +129,7 @@ int64_t PackedMatrix::panel_bytes() const {
   return scale_bytes() + static_cast<int64_t>(round_up(static_cast<uint64_t>(codes), kAlignment));
 }
 
-void pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, const void* from,
-               DType from_dtype) {
+void check_pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, DType from_dtype) {
   check(to, to.format().bits != 0, "matrix", "a precision that CPUs compute",
         std::string(precision_name(to.precision)));
   check(to, from_dtype == DType::kF32 || from_dtype == DType::kBF16 || from_dtype == DType::kF16,
@@ -138,6 +137,11 @@ void pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, const vo
   check(to, first_row >= 0 && rows >= 0 && first_row <= to.out - rows, "rows",
         "at most " + std::to_string(to.out),
         std::to_string(rows) + " from " + std::to_string(first_row));
+}
+
+void pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, const void* from,
+               DType from_dtype) {
+  check_pack_rows(to, first_row, rows, from_dtype);
   for (int64_t done = 0; done < rows;) {
     const int64_t row = first_row + done;
     const int64_t count = std::min(rows - done, kPanelRows - row % kPanelRows);

@@ -91,6 +91,9 @@ struct PackedMatrix {
 void pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, const void* from,
                DType from_dtype);
 
+/// Throws the Error of pack_rows when it would not take these.
+void check_pack_rows(const PackedMatrix& to, int64_t first_row, int64_t rows, DType from_dtype);
+
 /// Writes the zeros behind the last row; once for each matrix, before its rows.
 void pack_padding(const PackedMatrix& to);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ops/hadamard_block.h"
+#include "ops/scale_search.h"
 
 // quantise() over vectors of 16 lanes, one for each row, which the compiler maps to what there is;
 // compiled once for each instruction set: internal linkage, and nothing inline from other headers.
@@ -16,14 +17,6 @@ constexpr int kLanes = 16;
 using Floats = float __attribute__((vector_size(64)));
 using Words = uint32_t __attribute__((vector_size(64)));
 using Ints = int32_t __attribute__((vector_size(64)));
-
-// Shares of the scale that clips nothing, and how many of them are tried: the fewer bits, the more
-// clipping pays. Gaussian groups of 64 are best served by 0.8 to 1 at 4 bits; the rest is for
-// groups with an outlier.
-constexpr float kShares[] = {1.0F, 0.93F, 0.86F, 0.8F, 0.73F, 0.66F};
-constexpr int tries(int bits) {
-  return bits == 4 ? 6 : bits == 5 ? 4 : 3;
-}
 
 inline void load(const float* from, Floats& to) {
   memcpy(&to, from, sizeof(to));
@@ -72,7 +65,7 @@ void search_scale(const float* values, int count, float low, float high, const F
   Floats least = {};
   for (int i = 0; i < count; ++i) {
     Floats candidate;
-    round_scale(extreme * (kShares[i] / -low), candidate);
+    round_scale(extreme * (scale_share(i) / -low), candidate);
     candidate = positive ? -candidate : candidate;
     const Floats inverse = 1.0F / candidate;
     Floats error = {};

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "ops/convert.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/ops/paged.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"

@@ -8,21 +8,23 @@
 #include <numeric>
 
 #include "ops/convert.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
 namespace {
 
+using KvAppendOp = OpTest;
+INSTANTIATE_TEST_SUITE_P(, KvAppendOp, testing::ValuesIn(op_targets()), target_name);
+
 // Two sequences of different lengths, appended in two micro-batches, checked number by number.
-TEST(KvAppend, PutsEveryNumberWhereTheLayoutSays) {
+TEST_P(KvAppendOp, PutsEveryNumberWhereTheLayoutSays) {
   const int64_t kv_heads = 3, dim = 18, width = kv_heads * dim;
   for (const KvFormat format : {KvFormat::kF32, KvFormat::kBF16}) {
     const DType dtype = format == KvFormat::kF32 ? DType::kF32 : DType::kBF16;
-    Cpu cpu(2);
+    OpDevice device = open();
     std::vector<std::byte> memory(KvPages::bytes(format, 6, kv_heads, dim), std::byte{0xee});
     const auto untouched = memory;
-    KvPages pages = {memory.data(), &cpu.device(), format, 6, kv_heads, dim};
     std::vector<int32_t> blocks = {4, 0, 5, 2, -1, -1};  // sequence 1 has one page
     auto wanted = untouched;
     for (const auto& [first, seed] : {std::pair<int32_t, uint32_t>{0, 1}, {20, 2}}) {
@@ -31,14 +33,15 @@ TEST(KvAppend, PutsEveryNumberWhereTheLayoutSays) {
       for (int32_t p = first / 4; p < first / 4 + 5; ++p)
         positions.push_back(p), sequence.push_back(1);
       auto kv = normal(25 * 2 * width, seed);  // k and v side by side
-      const Tensor both = cpu.view(kv, {25, 2 * width});
-      kv_append(cpu.stream(), both.slice_cols(0, width), both.slice_cols(width, width),
-                {.positions = cpu.view(positions, {25}),
-                 .sequence = cpu.view(sequence, {25}),
-                 .blocks = cpu.view(blocks, {2, 3}),
+      KvPages pages = {device.memory(memory), &device.device(), format, 6, kv_heads, dim};
+      const Tensor both = device.view(kv, {25, 2 * width});
+      kv_append(device.stream(), both.slice_cols(0, width), both.slice_cols(width, width),
+                {.positions = device.view(positions, {25}),
+                 .sequence = device.view(sequence, {25}),
+                 .blocks = device.view(blocks, {2, 3}),
                  .max_context = 40},
                 pages);
-      cpu.wait();
+      device.wait();
       for (int64_t r = 0; r < 25; ++r)
         for (int64_t head = 0; head < kv_heads; ++head)
           for (int64_t d = 0; d < dim; ++d)
@@ -78,14 +81,14 @@ CodesAt codes_at(bool value, int64_t page, int64_t slot, int64_t heads, int64_t 
   return {values + value_codes + 4 * slot, values + slot / 2 * 2 * dim, 2, slot % 2};
 }
 
-TEST(KvAppend, Int8IsTheNearestCodeOfEachTokensScale) {
+TEST_P(KvAppendOp, Int8IsTheNearestCodeOfEachTokensScale) {
   const int64_t heads = 2, rows = 20;
   for (const int64_t dim : {1, 18, 33, 128, 200}) {
-    Cpu cpu(2);
+    OpDevice device = open();
     const int64_t width = heads * dim;
     std::vector<std::byte> memory(KvPages::bytes(KvFormat::kInt8, 3, heads, dim), std::byte{0xee});
     auto wanted = memory;
-    KvPages pages = {memory.data(), &cpu.device(), KvFormat::kInt8, 3, heads, dim};
+    KvPages pages = {device.memory(memory), &device.device(), KvFormat::kInt8, 3, heads, dim};
     std::vector<int32_t> positions(rows), sequence(rows, 0), blocks = {2, 0};
     std::iota(positions.begin(), positions.end(), 0);
     std::vector<float> kv[2] = {normal(rows * width, 1), normal(rows * width, 2)};
@@ -98,13 +101,13 @@ TEST(KvAppend, Int8IsTheNearestCodeOfEachTokensScale) {
     }
     kv[0][7 * static_cast<size_t>(width)] = NAN;
     kv[1][9 * static_cast<size_t>(width)] = -INFINITY;
-    kv_append(cpu.stream(), cpu.view(kv[0], {rows, width}), cpu.view(kv[1], {rows, width}),
-              {.positions = cpu.view(positions, {rows}),
-               .sequence = cpu.view(sequence, {rows}),
-               .blocks = cpu.view(blocks, {1, 2}),
+    kv_append(device.stream(), device.view(kv[0], {rows, width}), device.view(kv[1], {rows, width}),
+              {.positions = device.view(positions, {rows}),
+               .sequence = device.view(sequence, {rows}),
+               .blocks = device.view(blocks, {1, 2}),
                .max_context = rows},
               pages);
-    cpu.wait();
+    device.wait();
     for (int64_t t = 0; t < rows; ++t)
       for (int64_t head = 0; head < heads; ++head)
         for (const bool value : {false, true}) {

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "ops/convert.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/ops/packed.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"

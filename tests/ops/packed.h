@@ -16,24 +16,51 @@ namespace tessera {
 inline constexpr Precision kStored[] = {Precision::kF32,  Precision::kBF16, Precision::kInt8,
                                         Precision::kInt6, Precision::kInt5, Precision::kInt4};
 
-/// Owns a packed matrix on a device.
+/// Owns a packed matrix on a device of any kind, and what says the same in host memory.
 class Packed {
  public:
   /// Packs row-major f32 `values` [out, in].
   Packed(Device& device, Precision precision, int64_t out, int64_t in,
          const std::vector<float>& values)
-      : buffer_(
-            device.allocate(PackedMatrix::bytes(precision, out, in), MemoryKind::kWeights, "test")),
-        matrix_{buffer_.data(), &device, precision, out, in} {
-    pack_padding(matrix_);
-    pack_rows(matrix_, 0, out, values.data(), DType::kF32);
+      : bytes_(PackedMatrix::bytes(precision, out, in)),
+        buffer_(device.allocate(bytes_, MemoryKind::kWeights, "test")),
+        matrix_{buffer_.data(), &device, precision, out, in},
+        panels_(matrix_) {
+    if (device.info().kind == DeviceKind::kCuda) {
+      host_.reset(static_cast<std::byte*>(std::aligned_alloc(64, bytes_)));
+      panels_.data = host_.get();
+    }
+    pack_padding(panels_);
+    pack_rows(panels_, 0, out, values.data(), DType::kF32);
+    if (!host_) return;
+    if (panels_.format().integer)
+      device.write(matrix_.data, {host_.get(), bytes_});
+    else
+      write_rows(device, values);
   }
 
   const PackedMatrix& matrix() const { return matrix_; }
+  const PackedMatrix& panels() const { return panels_; }  ///< to be read by the host
 
  private:
+  // f32 and bf16 on CUDA devices: [out][padded_in].
+  void write_rows(Device& device, const std::vector<float>& values) {
+    const DType dtype = matrix_.precision == Precision::kF32 ? DType::kF32 : DType::kBF16;
+    const int64_t row_bytes = matrix_.padded_in() * dtype_bytes(dtype);
+    std::vector<std::byte> rows(bytes_);
+    for (int64_t o = 0; o < matrix_.out; ++o)
+      convert(values.data() + o * matrix_.in, DType::kF32, rows.data() + o * row_bytes, dtype,
+              matrix_.in);
+    device.write(matrix_.data, rows);
+  }
+
+  struct Free {
+    void operator()(std::byte* data) const { std::free(data); }
+  };
+  uint64_t bytes_;
   DeviceBuffer buffer_;
-  PackedMatrix matrix_;
+  PackedMatrix matrix_, panels_;
+  std::unique_ptr<std::byte, Free> host_;
 };
 
 /// An arena with room for what matmul prepares of `rows` rows.

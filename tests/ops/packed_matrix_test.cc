@@ -8,7 +8,7 @@
 
 #include "ops/convert.h"
 #include "ops/quantise.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/ops/packed.h"
 #include "tests/support/error_of.h"
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <list>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "ops/convert.h"
 #include "ops/kv_cache.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 
 namespace tessera {
 
@@ -18,17 +19,16 @@ namespace tessera {
 /// another byte. Written here by the layout's definition, not by kv_append.
 class PagedSequence {
  public:
-  PagedSequence(Cpu& cpu, KvFormat format, int64_t kv_heads, int64_t dim, int64_t tokens,
+  PagedSequence(OpDevice& device, KvFormat format, int64_t kv_heads, int64_t dim, int64_t tokens,
                 uint32_t order = 0, std::byte unwritten = std::byte{0xff})
-      : cpu_(cpu),
+      : device_(device),
         format_(format),
         k_(normal(tokens * kv_heads * dim, 11)),
         v_(normal(tokens * kv_heads * dim, 12)),
         blocks_(static_cast<size_t>((tokens + kBlockTokens - 1) / kBlockTokens)) {
     const auto pages = static_cast<int64_t>(blocks_.size()) + 1;
-    pages_ = {nullptr, &cpu.device(), format, pages, kv_heads, dim};
+    pages_ = {nullptr, &device.device(), format, pages, kv_heads, dim};
     memory_.resize(KvPages::bytes(format, pages, kv_heads, dim), unwritten);
-    pages_.data = memory_.data();
     std::vector<int32_t> ids(static_cast<size_t>(pages));
     std::iota(ids.begin(), ids.end(), 0);
     std::shuffle(ids.begin(), ids.end(), std::mt19937(order));
@@ -38,22 +38,27 @@ class PagedSequence {
       for (int64_t head = 0; head < kv_heads; ++head) write(t, head);
   }
 
-  KvPages& pages() { return pages_; }
+  /// A view, as are rows(): to be taken anew after OpDevice::wait().
+  KvPages& pages() {
+    pages_.data = device_.memory(memory_);
+    return pages_;
+  }
   /// [tokens, kv_heads * dim], rounded as the pages hold them.
   const std::vector<float>& k() const { return k_; }
   const std::vector<float>& v() const { return v_; }
 
-  /// Tokens first .. first + count - 1 as rows of a micro-batch. Valid until the next call.
+  /// Tokens first .. first + count - 1 as rows of a micro-batch.
   BatchRows rows(int64_t first, int64_t count) {
-    positions_.resize(static_cast<size_t>(count));
-    std::iota(positions_.begin(), positions_.end(), static_cast<int32_t>(first));
-    sequence_.assign(positions_.size(), 0);
-    return {.positions = cpu_.view(positions_, {count}),
-            .sequence = cpu_.view(sequence_, {count}),
-            .blocks = cpu_.view(blocks_, {1, static_cast<int64_t>(blocks_.size())}),
+    auto& positions = numbers_.emplace_back(static_cast<size_t>(count));
+    std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
+    auto& sequence = numbers_.emplace_back(static_cast<size_t>(count), 0);
+    return {.positions = device_.view(positions, {count}),
+            .sequence = device_.view(sequence, {count}),
+            .blocks = device_.view(blocks_, {1, static_cast<int64_t>(blocks_.size())}),
             .max_context = first + count};
   }
 
+  /// Into pages in host memory.
   void copy_block(int64_t index, const KvPages& to, int64_t page) const {
     const auto bytes = static_cast<size_t>(KvPages::bytes(format_, 1, to.kv_heads, to.head_dim));
     std::memcpy(static_cast<std::byte*>(to.data) + static_cast<size_t>(page) * bytes,
@@ -114,12 +119,13 @@ class PagedSequence {
     }
   }
 
-  Cpu& cpu_;
+  OpDevice& device_;
   KvFormat format_;
   std::vector<float> k_, v_;
   std::vector<std::byte> memory_;
   KvPages pages_;
-  std::vector<int32_t> blocks_, positions_, sequence_;
+  std::vector<int32_t> blocks_;
+  std::list<std::vector<int32_t>> numbers_;  // of rows()
 };
 
 }  // namespace tessera

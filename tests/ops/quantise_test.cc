@@ -9,7 +9,7 @@
 
 #include "base/isa.h"
 #include "ops/convert.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 
 namespace tessera {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"
 
@@ -37,36 +37,68 @@ std::vector<double> rope_in_double(const std::vector<float>& x,
   return out;
 }
 
-TEST(Rope, MatchesTheFormulaUpToLargePositions) {
-  std::vector<int32_t> positions = {0, 1, 17, 4095, 199999};
-  for (const int64_t head_dim : {2, 16, 18, 80, 128, 300})
-    for (const int64_t heads : {1, 9}) {
-      Cpu cpu(2);
-      auto x = normal(5 * heads * head_dim, 1);
+using RopeOp = OpTest;
+INSTANTIATE_TEST_SUITE_P(, RopeOp, testing::ValuesIn(op_targets()), target_name);
+
+TEST_P(RopeOp, MatchesTheFormulaUpToLargePositions) {
+  std::vector<int32_t> positions = {0, 1, 17, 4095, 199999, (1 << 24) - 1};
+  const auto rows = static_cast<int64_t>(positions.size());
+  for (const int64_t head_dim : {2, 6, 16, 18, 80, 128, 300})
+    for (const int64_t heads : {1, 9, 64}) {  // 64: 56 of queries and 8 of keys
+      OpDevice device = open();
+      auto x = normal(rows * heads * head_dim, 1);
       auto inv_freq = frequencies(head_dim, 5e6);
       const auto want = rope_in_double(x, positions, heads, head_dim, inv_freq);
-      Tensor view = cpu.view(x, {5, heads * head_dim});
-      rope(cpu.stream(), view, cpu.view(positions, {5}), heads, head_dim,
-           cpu.view(inv_freq, {head_dim / 2}));
-      cpu.wait();
-      // Sine, cosine, two products and a sum, each rounded once: 4 x 6e-8 of numbers up to 5.
-      EXPECT_EQ(differs(x, want, 0, 1e-6), "") << head_dim;
+      Tensor view = device.view(x, {rows, heads * head_dim});
+      rope(device.stream(), view, device.view(positions, {rows}), heads, head_dim,
+           device.view(inv_freq, {head_dim / 2}));
+      device.wait();
+      // Sine, cosine, two products and a sum, each rounded once: 4 x 6e-8 of numbers up to 5; a
+      // GPU's sine and cosine are off by two units.
+      EXPECT_EQ(differs(x, want, 0, 1e-6), "") << head_dim << ", " << heads;
     }
 }
 
-TEST(Rope, TurnsOnlyItsColumns) {
-  Cpu cpu;
+TEST_P(RopeOp, TurnsOnlyItsColumns) {
+  OpDevice device = open(1);
   auto x = normal(2 * 50, 1);
   const auto before = x;
   std::vector<int32_t> positions = {3, 4};
   auto inv_freq = frequencies(8, 1e4);
-  Tensor view = cpu.view(x, {2, 50}).slice_cols(10, 24);
-  rope(cpu.stream(), view, cpu.view(positions, {2}), 3, 8, cpu.view(inv_freq, {4}));
-  cpu.wait();
+  Tensor view = device.view(x, {2, 50}).slice_cols(10, 24);
+  rope(device.stream(), view, device.view(positions, {2}), 3, 8, device.view(inv_freq, {4}));
+  device.wait();
   for (size_t i = 0; i < x.size(); ++i) {
     const bool own = i % 50 >= 10 && i % 50 < 34;
     EXPECT_EQ(x[i] != before[i], own) << i;
   }
+}
+
+TEST_P(RopeOp, ARowsBitsDoNotDependOnItsPlaceOrAlignment) {
+  const int64_t rows = 5, heads = 9, head_dim = 24, width = heads * head_dim;
+  OpDevice device = open();
+  auto all = normal(rows * width, 1);
+  auto inv_freq = frequencies(head_dim, 1e4);
+  std::vector<int32_t> positions = {7, 0, 911, 40, 5};
+  std::vector<float> wider(static_cast<size_t>(rows * (width + 3)));
+  for (int64_t i = 0; i < rows * width; ++i)
+    wider[static_cast<size_t>(i / width * (width + 3) + 1 + i % width)] =
+        all[static_cast<size_t>(i)];
+  Tensor dense = device.view(all, {rows, width});
+  rope(device.stream(), dense, device.view(positions, {rows}), heads, head_dim,
+       device.view(inv_freq, {head_dim / 2}));
+  for (int64_t r = 0; r < rows; ++r) {
+    Tensor row = device.view(wider, {rows, width + 3}).slice_cols(1, width).slice_rows(r, 1);
+    Tensor position = device.view(positions, {rows}).slice_rows(r, 1);
+    rope(device.stream(), row, position, heads, head_dim, device.view(inv_freq, {head_dim / 2}));
+  }
+  device.wait();
+  std::vector<float> got;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto row = wider.begin() + r * (width + 3) + 1;
+    got.insert(got.end(), row, row + width);
+  }
+  EXPECT_EQ(bits_differ(got, all), "");
 }
 
 TEST(Rope, NamesTheArgumentThatIsWrong) {

@@ -5,41 +5,77 @@
 
 #include "ops/activation.h"
 #include "ops/add.h"
+#include "ops/convert.h"
 #include "ops/embedding.h"
 #include "ops/patches.h"
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
 namespace {
 
-TEST(Embedding, CopiesTheRowsOfItsIds) {
-  Cpu cpu(2);
-  auto table = normal(5 * 33, 1);
-  std::vector<uint16_t> narrow = {0x3f80, 0x4000, 0xbf80, 0x7f80};  // 1, 2; -1, inf
-  std::vector<int32_t> ids = {4, 0, 4}, two = {1, 0};
-  std::vector<float> got(3 * 33), from_narrow(4);
-  Tensor out = cpu.view(got, {3, 33}), out2 = cpu.view(from_narrow, {2, 2});
-  embedding(cpu.stream(), cpu.view(ids, {3}), cpu.view(table, {5, 33}), out);
-  embedding(cpu.stream(), cpu.view(two, {2}), cpu.view(narrow, {2, 2}), out2);
-  cpu.wait();
-  for (size_t r = 0; r < 3; ++r)
-    for (size_t c = 0; c < 33; ++c)
-      EXPECT_EQ(got[r * 33 + c], table[static_cast<size_t>(ids[r]) * 33 + c]);
-  EXPECT_EQ(from_narrow, (std::vector<float>{-1, INFINITY, 1, 2}));
+using EmbeddingOp = OpTest;
+using AddOp = OpTest;
+using CopyRowsOp = OpTest;
+using SwigluOp = OpTest;
+using GeluOp = OpTest;
+using PatchifyOp = OpTest;
+INSTANTIATE_TEST_SUITE_P(, EmbeddingOp, testing::ValuesIn(op_targets()), target_name);
+INSTANTIATE_TEST_SUITE_P(, AddOp, testing::ValuesIn(op_targets()), target_name);
+INSTANTIATE_TEST_SUITE_P(, CopyRowsOp, testing::ValuesIn(op_targets()), target_name);
+INSTANTIATE_TEST_SUITE_P(, SwigluOp, testing::ValuesIn(op_targets()), target_name);
+INSTANTIATE_TEST_SUITE_P(, GeluOp, testing::ValuesIn(op_targets()), target_name);
+INSTANTIATE_TEST_SUITE_P(, PatchifyOp, testing::ValuesIn(op_targets()), target_name);
+
+// Around the four numbers and the 512 of a block that a GPU moves at once; a model's.
+constexpr int64_t kWidths[] = {1, 3, 4, 5, 33, 511, 512, 513, 7168};
+
+TEST_P(EmbeddingOp, CopiesTheRowsOfItsIds) {
+  OpDevice device = open();
+  for (const int64_t width : kWidths) {
+    auto table = normal(5 * width, 1);
+    std::vector<int32_t> ids = {4, 0, 4};
+    std::vector<float> got(static_cast<size_t>(3 * width));
+    Tensor out = device.view(got, {3, width});
+    embedding(device.stream(), device.view(ids, {3}), device.view(table, {5, width}), out);
+    device.wait();
+    for (size_t r = 0; r < 3; ++r)
+      for (size_t c = 0; c < static_cast<size_t>(width); ++c)
+        ASSERT_EQ(got[r * static_cast<size_t>(width) + c],
+                  table[static_cast<size_t>(ids[r] * width) + c]);
+  }
 }
 
-TEST(Embedding, AnIdOutsideTheTableIsAnError) {
+TEST_P(EmbeddingOp, WidensBf16) {
+  OpDevice device = open();
+  for (const int64_t width : kWidths) {
+    std::vector<uint16_t> table(static_cast<size_t>(64 * width));
+    for (size_t i = 0; i < table.size(); ++i) table[i] = static_cast<uint16_t>(i * 40503U);
+    std::vector<int32_t> ids = {63, 1};
+    std::vector<float> got(static_cast<size_t>(2 * width)), want;
+    Tensor out = device.view(got, {2, width});
+    embedding(device.stream(), device.view(ids, {2}), device.view(table, {64, width}), out);
+    device.wait();
+    for (const int64_t id : ids)
+      for (int64_t c = 0; c < width; ++c)
+        want.push_back(f32_from_bf16(table[static_cast<size_t>(id * width + c)]));
+    EXPECT_EQ(bits_differ(got, want), "");
+  }
+}
+
+TEST_P(EmbeddingOp, AnIdOutsideTheTableIsAnError) {
   for (const int32_t id : {5, -1, INT32_MIN}) {
-    Cpu cpu;
+    OpDevice device = open(1);
     auto table = normal(5 * 3, 1);
     std::vector<int32_t> ids = {0, id};
     std::vector<float> got(6);
-    Tensor out = cpu.view(got, {2, 3});
-    embedding(cpu.stream(), cpu.view(ids, {2}), cpu.view(table, {5, 3}), out);
-    EXPECT_EQ(error_of([&] { cpu.wait(); }),
-              "embedding: token id in row 1: expected 0 to 4, found " + std::to_string(id));
+    Tensor out = device.view(got, {2, 3});
+    embedding(device.stream(), device.view(ids, {2}), device.view(table, {5, 3}), out);
+    const std::string where =
+        cuda() ? "cuda:0: token id in stream test" : "embedding: token id in row 1";
+    EXPECT_EQ(error_of([&] { device.wait(); }),
+              where + ": expected 0 to 4, found " + std::to_string(id));
   }
 }
 
@@ -58,43 +94,77 @@ TEST(Embedding, NamesTheArgumentThatIsWrong) {
             "embedding: ids: expected i32 [2], found f32 [2]");
 }
 
-TEST(Add, AddsRowsAndOneRowToAll) {
-  Cpu cpu(2);
-  auto x = normal(3 * 17, 1), y = normal(3 * 17, 2);
-  std::vector<float> got(3 * 17);
-  Tensor out = cpu.view(got, {3, 17});
-  const Tensor a = cpu.view(x, {3, 17}), b = cpu.view(y, {3, 17});
-  add(cpu.stream(), a, b, out);
-  cpu.wait();
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], x[i] + y[i]);
-  add(cpu.stream(), a, b.slice_rows(1, 1), out);
-  cpu.wait();
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], x[i] + y[17 + i % 17]);
-  EXPECT_EQ(error_of([&] { add(cpu.stream(), a, b.slice_rows(0, 2), out); }),
+TEST_P(AddOp, AddsRowsAndOneRowToAll) {
+  OpDevice device = open();
+  for (const int64_t width : kWidths)
+    for (const bool one_row : {false, true}) {
+      const auto cols = static_cast<size_t>(width);
+      auto x = normal(3 * width, 1), y = normal(3 * width, 2);
+      std::vector<float> got(x.size());
+      Tensor out = device.view(got, {3, width});
+      const Tensor b = device.view(y, {3, width});
+      add(device.stream(), device.view(x, {3, width}), one_row ? b.slice_rows(1, 1) : b, out);
+      device.wait();
+      for (size_t i = 0; i < got.size(); ++i)
+        ASSERT_EQ(got[i], x[i] + y[one_row ? cols + i % cols : i]) << width;
+    }
+}
+
+TEST_P(AddOp, InPlaceOnSlices) {
+  OpDevice device = open();
+  auto x = normal(4 * 30, 1), y = normal(4 * 27, 2);
+  const auto before = x;
+  Tensor out = device.view(x, {4, 30}).slice_cols(3, 26);
+  add(device.stream(), out, device.view(y, {4, 27}).slice_cols(1, 26), out);
+  device.wait();
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t r = i / 30, c = i % 30;
+    EXPECT_EQ(x[i], c < 3 || c >= 29 ? before[i] : before[i] + y[r * 27 + c - 2]) << i;
+  }
+}
+
+TEST(Add, NamesTheArgumentThatIsWrong) {
+  Cpu cpu;
+  auto x = normal(3 * 17, 1);
+  Tensor out = cpu.view(x, {3, 17});
+  EXPECT_EQ(error_of([&] { add(cpu.stream(), out, out.slice_rows(0, 2), out); }),
             "add: y: expected f32 [3, 17], found f32 [2, 17]");
 }
 
-TEST(CopyRows, CopiesBetweenStridesAndWidensBf16) {
-  Cpu cpu(2);
-  auto x = normal(2 * 9, 1);
-  std::vector<float> got(2 * 7, 99);
-  Tensor out = cpu.view(got, {2, 7}).slice_cols(1, 5);
-  copy_rows(cpu.stream(), cpu.view(x, {2, 9}).slice_cols(3, 5), out);
-  cpu.wait();
-  for (size_t r = 0; r < 2; ++r)
-    for (size_t c = 0; c < 7; ++c)
-      EXPECT_EQ(got[r * 7 + c], c < 1 || c > 5 ? 99 : x[r * 9 + c - 1 + 3]);
-  std::vector<uint16_t> narrow = {0x3f80, 0xc000};
-  Tensor pair = cpu.view(got, {1, 2});
-  copy_rows(cpu.stream(), cpu.view(narrow, {1, 2}), pair);
-  cpu.wait();
-  EXPECT_EQ(got[0], 1);
-  EXPECT_EQ(got[1], -2);
+TEST_P(CopyRowsOp, CopiesBetweenStrides) {
+  OpDevice device = open();
+  for (const int64_t first : {3, 4}) {  // at a boundary of 16 bytes and beside
+    auto x = normal(2 * 12, 1);
+    std::vector<float> got(2 * 8, 99);
+    Tensor out = device.view(got, {2, 8}).slice_cols(first - 3, 5);
+    copy_rows(device.stream(), device.view(x, {2, 12}).slice_cols(first, 5), out);
+    device.wait();
+    const auto begin = static_cast<size_t>(first) - 3;
+    for (size_t r = 0; r < 2; ++r)
+      for (size_t c = 0; c < 8; ++c)
+        EXPECT_EQ(got[r * 8 + c], c < begin || c >= begin + 5 ? 99 : x[r * 12 + c + 3]);
+  }
 }
 
-TEST(Swiglu, MatchesTheFormulaAlsoInPlace) {
-  for (const int64_t ffn : {1, 15, 17, 4096}) {
-    Cpu cpu(2);
+TEST_P(CopyRowsOp, WidensBf16) {
+  OpDevice device = open();
+  for (const int64_t first : {3, 4}) {
+    std::vector<uint16_t> x(size_t{3 * 600});
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint16_t>(i * 40503U);
+    std::vector<float> got(size_t{3 * 590}), want;
+    Tensor out = device.view(got, {3, 590});
+    copy_rows(device.stream(), device.view(x, {3, 600}).slice_cols(first, 590), out);
+    device.wait();
+    for (int64_t r = 0; r < 3; ++r)
+      for (int64_t c = 0; c < 590; ++c)
+        want.push_back(f32_from_bf16(x[static_cast<size_t>(r * 600 + first + c)]));
+    EXPECT_EQ(bits_differ(got, want), "");
+  }
+}
+
+TEST_P(SwigluOp, MatchesTheFormulaAlsoInPlace) {
+  for (const int64_t ffn : {1, 15, 17, 4096, 20480}) {
+    OpDevice device = open();
     auto gate_up = normal(3 * 2 * ffn, 1);
     for (float& v : gate_up) v *= 4;
     std::vector<double> want;
@@ -105,18 +175,36 @@ TEST(Swiglu, MatchesTheFormulaAlsoInPlace) {
                        double{gate_up[static_cast<size_t>(r * 2 * ffn + ffn + c)]});
       }
     std::vector<float> got(want.size());
-    Tensor out = cpu.view(got, {3, ffn});
-    const Tensor in = cpu.view(gate_up, {3, 2 * ffn});
-    swiglu(cpu.stream(), in, out);
-    cpu.wait();
-    EXPECT_EQ(differs(got, want, 5e-7), "") << ffn;  // exp 2 units, then three roundings
+    Tensor out = device.view(got, {3, ffn}), in = device.view(gate_up, {3, 2 * ffn});
+    swiglu(device.stream(), in, out);
     Tensor gate = in.slice_cols(0, ffn);
-    swiglu(cpu.stream(), in, gate);
-    cpu.wait();
+    swiglu(device.stream(), in, gate);
+    device.wait();
+    EXPECT_EQ(differs(got, want, 5e-7), "") << ffn;  // exp 2 units, then three roundings
     for (int64_t r = 0; r < 3; ++r)
       for (int64_t c = 0; c < ffn; ++c)
-        EXPECT_EQ(gate.f32(r)[c], got[static_cast<size_t>(r * ffn + c)]);
+        ASSERT_EQ(gate_up[static_cast<size_t>(r * 2 * ffn + c)],
+                  got[static_cast<size_t>(r * ffn + c)]);
   }
+}
+
+// What is broken stays broken; what is large saturates.
+TEST_P(SwigluOp, KeepsNanAndSaturates) {
+  OpDevice device = open(1);
+  std::vector<float> gate_up = {NAN, INFINITY, -INFINITY, 100, -100, -0.0F, 2,   3,
+                                1,   1,        1,         1,   1,    1,     NAN, INFINITY};
+  std::vector<float> got(8);
+  Tensor out = device.view(got, {1, 8});
+  swiglu(device.stream(), device.view(gate_up, {1, 16}), out);
+  device.wait();
+  EXPECT_TRUE(std::isnan(got[0]));
+  EXPECT_EQ(got[1], INFINITY);
+  EXPECT_TRUE(std::isnan(got[2]));  // -inf * 0
+  EXPECT_EQ(got[3], 100);
+  EXPECT_NEAR(got[4], 0, 1e-35);
+  EXPECT_EQ(got[5], 0);
+  EXPECT_TRUE(std::isnan(got[6]));
+  EXPECT_EQ(got[7], INFINITY);
 }
 
 TEST(Swiglu, NamesTheArgumentThatIsWrong) {
@@ -129,7 +217,7 @@ TEST(Swiglu, NamesTheArgumentThatIsWrong) {
             "swiglu: gate_up: expected f32 [2, 8], found f32 [2, 6]");
 }
 
-TEST(Gelu, MatchesEachFormulaOnStridedRows) {
+TEST_P(GeluOp, MatchesEachFormulaOnStridedRows) {
   const auto tanh_gelu = [](double x) {
     return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   };
@@ -137,20 +225,23 @@ TEST(Gelu, MatchesEachFormulaOnStridedRows) {
     if (kind == GeluKind::kErf) return x / 2 * std::erfc(-x / std::sqrt(2.0));
     return kind == GeluKind::kQuick ? x / (1 + std::exp(-1.702 * x)) : tanh_gelu(x);
   };
-  for (const GeluKind kind : {GeluKind::kErf, GeluKind::kQuick, GeluKind::kTanh}) {
-    Cpu cpu(3);
-    auto x = normal(4 * 70, 1);
-    for (float& v : x) v *= 3;
-    const auto before = x;
-    Tensor view = cpu.view(x, {4, 70}).slice_cols(2, 67);
-    gelu(cpu.stream(), view, kind);
-    cpu.wait();
-    for (size_t i = 0; i < x.size(); ++i) {
-      const bool own = i % 70 >= 2 && i % 70 < 69;
-      const double want = own ? exact(kind, double{before[i]}) : double{before[i]};
-      EXPECT_NEAR(double{x[i]}, want, 4e-7 * std::fabs(double{before[i]})) << i;
+  for (const GeluKind kind : {GeluKind::kErf, GeluKind::kQuick, GeluKind::kTanh})
+    for (const int64_t width : {70, 72, 5124}) {
+      OpDevice device = open(3);
+      auto x = normal(4 * width, 1);
+      for (float& v : x) v *= 3;
+      const auto before = x;
+      const int64_t first = width % 4;  // 72: at a boundary of 16 bytes
+      Tensor view = device.view(x, {4, width}).slice_cols(first, width - 3);
+      gelu(device.stream(), view, kind);
+      device.wait();
+      for (size_t i = 0; i < x.size(); ++i) {
+        const int64_t col = static_cast<int64_t>(i) % width;
+        const bool own = col >= first && col < first + width - 3;
+        const double want = own ? exact(kind, double{before[i]}) : double{before[i]};
+        ASSERT_NEAR(double{x[i]}, want, 4e-7 * std::fabs(double{before[i]})) << i;
+      }
     }
-  }
 }
 
 // One after another by the reference: the vector and the tail part of each loop must agree with it.
@@ -189,27 +280,29 @@ TEST(Activations, SameBitsInEveryColumnAndOnEveryInstructionSet) {
   }
 }
 
-TEST(Patchify, PutsEveryPixelWhereTheFormulaSays) {
+TEST_P(PatchifyOp, PutsEveryPixelWhereTheFormulaSays) {
   struct Case {
     int64_t channels, height, width, patch;
   };
-  for (const Case c : {Case{3, 4, 6, 2}, Case{1, 1, 1, 1}, Case{3, 28, 42, 14}, Case{2, 9, 3, 3}}) {
-    Cpu cpu(2);
+  for (const Case c : {Case{3, 4, 6, 2}, Case{1, 1, 1, 1}, Case{3, 28, 42, 14}, Case{2, 9, 3, 3},
+                       Case{3, 448, 448, 14}}) {
+    OpDevice device = open();
     auto pixels = normal(c.channels * c.height * c.width, 1);
     const int64_t rows = c.height / c.patch * (c.width / c.patch);
     const int64_t cols = c.channels * c.patch * c.patch;
-    std::vector<float> got(static_cast<size_t>(rows * cols));
-    Tensor out = cpu.view(got, {rows, cols});
-    patchify(cpu.stream(), cpu.view(pixels, {c.channels, c.height, c.width}), c.patch, out);
-    cpu.wait();
+    std::vector<float> got(static_cast<size_t>(rows * (cols + 1)), 99);
+    Tensor out = device.view(got, {rows, cols + 1}).slice_cols(1, cols);
+    patchify(device.stream(), device.view(pixels, {c.channels, c.height, c.width}), c.patch, out);
+    device.wait();
     for (int64_t ch = 0; ch < c.channels; ++ch)
       for (int64_t y = 0; y < c.height; ++y)
         for (int64_t x = 0; x < c.width; ++x) {
           const int64_t row = y / c.patch * (c.width / c.patch) + x / c.patch;
           const int64_t col = (ch * c.patch + y % c.patch) * c.patch + x % c.patch;
-          EXPECT_EQ(got[static_cast<size_t>(row * cols + col)],
+          ASSERT_EQ(got[static_cast<size_t>(row * (cols + 1) + 1 + col)],
                     pixels[static_cast<size_t>((ch * c.height + y) * c.width + x)]);
         }
+    for (int64_t r = 0; r < rows; ++r) ASSERT_EQ(got[static_cast<size_t>(r * (cols + 1))], 99);
   }
 }
 

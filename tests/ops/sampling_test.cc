@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-#include "tests/ops/cpu.h"
+#include "tests/ops/op_device.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"
 
