@@ -96,6 +96,12 @@ void set_emulated_link(int from, int to, double bytes_per_s) {
   machine().links[{from, to}] = bytes_per_s;
 }
 
+void forbid_emulated_peer(int gpu, int peer) {
+  const TsanUnseen unseen;
+  const std::lock_guard lock(machine().mutex);
+  machine().unreachable.emplace(gpu, peer);
+}
+
 void hold_emulated_memory(int gpu, uint64_t bytes) {
   const TsanUnseen unseen;
   const std::lock_guard lock(machine().mutex);

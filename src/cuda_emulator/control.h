@@ -53,6 +53,9 @@ void mend_emulated_machine();
 /// kHostMemory (-1) for the host.
 void set_emulated_link(int from, int to, double bytes_per_s);
 
+/// GPU `gpu` has no access to the memory of `peer`: copies must go through the host.
+void forbid_emulated_peer(int gpu, int peer);
+
 /// Another program holds so much of a GPU's memory.
 void hold_emulated_memory(int gpu, uint64_t bytes);
 

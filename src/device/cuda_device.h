@@ -14,6 +14,13 @@ namespace tessera {
 /// only then: calls stand behind `if constexpr (kCudaBuilt)`.
 inline constexpr bool kCudaBuilt = TESSERA_CUDA_BUILT;
 
+/// Whether its GPUs are emulated: every kernel is slow, and no rate means anything.
+#ifdef TESSERA_CUDA_EMULATED
+inline constexpr bool kCudaEmulated = true;
+#else
+inline constexpr bool kCudaEmulated = false;
+#endif
+
 /// A GPU as the CUDA runtime numbers it.
 struct CudaCard {
   int index = 0;

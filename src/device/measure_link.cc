@@ -9,7 +9,7 @@ namespace tessera {
 namespace {
 
 constexpr uint64_t kMostBytes = 16 * kMiB, kSmallBytes = 4 * kKiB;
-constexpr int kRounds = 8;
+constexpr int kRounds = 6;
 
 // One end of a copy: device memory, or the host's beside the other device.
 struct End {
@@ -30,8 +30,7 @@ Link measure_link(Device* from, Device* to) {
   Device& sender = from != nullptr ? *from : *to;
   uint64_t bytes = kMostBytes;
   for (Device* device : {from, to})
-    if (device != nullptr)
-      bytes = std::min(bytes, (device->info().budget_bytes - device->ledger().used_bytes()) / 2);
+    if (device != nullptr) bytes = std::min(bytes, device->info().budget_bytes / 32);
   bytes = std::max(bytes, 2 * kSmallBytes);
   const End source(from, sender, bytes), sink(to, sender, bytes);
   const auto begin = sender.make_event(), end = sender.make_event();

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <span>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "device/cuda_device.h"
 #include "ops/activation.h"
 #include "ops/add.h"
 #include "ops/attention.h"
@@ -15,12 +18,34 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kIn = 4096, kHeadDim = 128, kHeads = kIn / kHeadDim, kKvHeads = 8;
-constexpr uint64_t kWeightBytes = 96 * kMiB;  // several times the caches of a core's neighbourhood
-constexpr int64_t kMaxRows = 96, kMaxContext = 16384;
+constexpr int64_t kHeadDim = 128;
 constexpr double kUnitS = 5e-3, kRepeatS = 30e-3;
 constexpr double kLeastShare = 0.9;  // of the cores' time, in a measurement that is to be kept
 constexpr int kSmallOps = 32;
+constexpr unsigned char kOneHundredth = 0x3c;  // 0.011 in bf16 and f32, repeated
+
+// What is timed on one kind of device.
+struct Sizes {
+  int64_t in, kv_heads;
+  uint64_t weight_bytes;  // several times the caches of a core's neighbourhood, or of a GPU
+  int64_t max_rows, max_context;
+
+  int64_t heads() const { return in / kHeadDim; }
+  int64_t activation_bytes() const { return max_rows * in * 4; }
+};
+
+Sizes sizes_for(const Device& device) {
+  if (device.info().kind != DeviceKind::kCuda)
+    return {
+        .in = 4096, .kv_heads = 8, .weight_bytes = 96 * kMiB, .max_rows = 96, .max_context = 16384};
+  if (kCudaEmulated)
+    return {.in = 256, .kv_heads = 1, .weight_bytes = kMiB, .max_rows = 12, .max_context = 512};
+  return {.in = 4096,
+          .kv_heads = 8,
+          .weight_bytes = 256 * kMiB,
+          .max_rows = 1536,
+          .max_context = 65536};
+}
 
 // The shortest of the runs that fit in a short while: others on the machine only make it longer.
 template <typename Run>
@@ -34,21 +59,35 @@ double best_s(const Run& run) {
 struct Bench {
   explicit Bench(Device& on)
       : device(on),
+        sizes(sizes_for(on)),
         stream(on.open_stream("rates")),
-        weights(allocate(kWeightBytes)),
-        x(allocate(kMaxRows * kIn * 4)),
-        y(allocate(kMaxRows * kIn * 4)),
-        scratch(allocate(kMaxRows * kIn * 4)),
-        indices(allocate((2 * kMaxRows + kMaxContext / kBlockTokens) * 4)) {
+        begin(on.make_event()),
+        end(on.make_event()),
+        weights(allocate(sizes.weight_bytes)),
+        x(allocate(sizes.activation_bytes())),
+        y(allocate(sizes.activation_bytes())),
+        scratch(allocate(sizes.activation_bytes())),
+        indices(allocate((2 * sizes.max_rows + sizes.max_context / kBlockTokens) * 4)) {
     // Writes every page: one that was never written would be read from the cache.
-    stream->run({}, Work([to = weights.data(), from = x.data()](WorkerPool& pool) {
-                  constexpr int kOneHundredth = 0x3c;  // 0.011 in bf16 and f32, repeated
-                  pool.for_each(kWeightBytes / kMiB, [&](int64_t i) {
-                    std::memset(static_cast<char*>(to) + i * kMiB, kOneHundredth, kMiB);
-                  });
-                  std::memset(from, kOneHundredth, kMaxRows * kIn * 4);
-                }));
-    stream->synchronize();
+    if (device.info().kind == DeviceKind::kVirtual) {
+      stream->run({}, Work([to = static_cast<std::byte*>(weights.data()),
+                            bytes = weights.bytes()](WorkerPool& pool) {
+                    pool.for_each(static_cast<int64_t>(bytes / kMiB), [&](int64_t i) {
+                      std::memset(to + i * kMiB, kOneHundredth, kMiB);
+                    });
+                  }));
+      stream->synchronize();
+    } else {
+      fill(weights);
+    }
+    fill(x);
+  }
+
+  void fill(const DeviceBuffer& buffer) {
+    const std::vector<std::byte> piece(kMiB, std::byte{kOneHundredth});
+    for (uint64_t at = 0; at < buffer.bytes(); at += piece.size())
+      device.write(static_cast<std::byte*>(buffer.data()) + at,
+                   std::span(piece).first(std::min(piece.size(), buffer.bytes() - at)));
   }
 
   DeviceBuffer allocate(uint64_t bytes) {
@@ -58,50 +97,52 @@ struct Bench {
     return {of.data(), &device, DType::kF32, {rows, cols}};
   }
 
-  // Seconds of what `queue` puts on the stream.
+  // Seconds of what `queue` puts on the stream: the caller's, or those of a device that has a clock
+  // of its own and is asked for work far ahead.
   template <typename Queue>
   double time(const Queue& queue) {
     const double start = now_s();
+    stream->record(*begin);
     queue();
+    stream->record(*end);
     stream->synchronize();
-    return now_s() - start;
+    return device.info().kind == DeviceKind::kCuda ? end->time_s() - begin->time_s()
+                                                   : now_s() - start;
   }
 
   double matmul_s(int64_t rows, Precision precision, int64_t out) {
-    const PackedMatrix w = {weights.data(), &device, precision, out, kIn};
+    const PackedMatrix w = {weights.data(), &device, precision, out, sizes.in};
     Arena arena(scratch);
     Tensor to = view(y, rows, out);
-    return time([&] { matmul(*stream, arena, view(x, rows, kIn), w, {}, to); });
+    return time([&] { matmul(*stream, arena, view(x, rows, sizes.in), w, {}, to); });
   }
 
   // The last rows of one sequence with all of it.
   double attention_s(KvFormat format, int64_t rows, int64_t context) {
     const int64_t blocks = context / kBlockTokens;
-    const KvPages pages = {weights.data(), &device, format, blocks, kKvHeads, kHeadDim};
+    const KvPages pages = {weights.data(), &device, format, blocks, sizes.kv_heads, kHeadDim};
     const Tensor ids(indices.data(), &device, DType::kI32, {2 * rows + blocks});
-    stream->run({}, Work([ids, rows, context](WorkerPool&) {
-                  int32_t* to = ids.i32();
-                  std::iota(to, to + rows, static_cast<int32_t>(context - rows));
-                  std::fill_n(to + rows, rows, 0);
-                  std::iota(to + 2 * rows, to + ids.shape[0], 0);
-                }));
+    std::vector<int32_t> values(static_cast<size_t>(2 * rows + blocks), 0);
+    std::iota(values.begin(), values.begin() + rows, static_cast<int32_t>(context - rows));
+    std::iota(values.begin() + 2 * rows, values.end(), 0);
+    device.write(ids.data, std::as_bytes(std::span(values)));
     const BatchRows batch = {
         .positions = ids.slice_rows(0, rows),
         .sequence = ids.slice_rows(rows, rows),
         .blocks = {ids.slice_rows(2 * rows, blocks).data, &device, DType::kI32, {1, blocks}},
         .max_context = context};
-    Tensor to = view(y, rows, kIn);
-    stream->synchronize();
-    return time(
-        [&] { paged_attention(*stream, view(x, rows, kIn), pages, batch, kHeads, 0.088F, to); });
+    Tensor to = view(y, rows, sizes.in);
+    return time([&] {
+      paged_attention(*stream, view(x, rows, sizes.in), pages, batch, sizes.heads(), 0.088F, to);
+    });
   }
 
   double norm_and_swiglu_s(int64_t rows) {
-    Tensor normed = view(y, rows, kIn), gated = view(y, rows, kIn / 2);
-    const Tensor weight(weights.data(), &device, DType::kF32, {kIn});
+    Tensor normed = view(y, rows, sizes.in), gated = view(y, rows, sizes.in / 2);
+    const Tensor weight(weights.data(), &device, DType::kF32, {sizes.in});
     return time([&] {
-      rms_norm(*stream, view(x, rows, kIn), weight, 1e-5F, normed);
-      swiglu(*stream, view(x, rows, kIn), gated);
+      rms_norm(*stream, view(x, rows, sizes.in), weight, 1e-5F, normed);
+      swiglu(*stream, view(x, rows, sizes.in), gated);
     });
   }
 
@@ -121,38 +162,43 @@ struct Bench {
   }
 
   Device& device;
+  const Sizes sizes;
   std::unique_ptr<Stream> stream;
+  std::unique_ptr<Event> begin, end;
   DeviceBuffer weights, x, y, scratch, indices;
 };
 
 // As many rows as a slow device does in a few milliseconds, or as a prefill has.
 double matmul_flops_per_s(Bench& bench, Precision precision) {
+  const int64_t in = bench.sizes.in, most = bench.sizes.max_rows;
   int64_t rows = 12;
-  while (rows < kMaxRows && bench.matmul_s(rows, precision, kIn) < kUnitS) rows *= 2;
-  rows = std::min(rows, kMaxRows);
-  const double flops = 2 * static_cast<double>(rows * kIn * kIn);
-  return flops / best_s([&] { return bench.matmul_s(rows, precision, kIn); });
+  while (rows < most && bench.matmul_s(rows, precision, in) < kUnitS) rows *= 2;
+  rows = std::min(rows, most);
+  const double flops = 2 * static_cast<double>(rows * in * in);
+  return flops / best_s([&] { return bench.matmul_s(rows, precision, in); });
 }
 
 // One row and as many weights as there is room for.
 double weights_per_s(Bench& bench, Precision precision) {
-  const auto panel = PackedMatrix::bytes(precision, kPanelRows, kIn);
-  const auto out = static_cast<int64_t>(kWeightBytes / panel) * kPanelRows;
-  const double bytes = static_cast<double>(PackedMatrix::bytes(precision, out, kIn));
+  const int64_t in = bench.sizes.in;
+  const auto panel = PackedMatrix::bytes(precision, kPanelRows, in);
+  const auto out = static_cast<int64_t>(bench.sizes.weight_bytes / panel) * kPanelRows;
+  const double bytes = static_cast<double>(PackedMatrix::bytes(precision, out, in));
   return bytes / best_s([&] { return bench.matmul_s(1, precision, out); });
 }
 
 void measure_attention(Bench& bench, KernelRates& rates) {
-  const int64_t many = kMaxRows / 2, context = 512;
+  const Sizes& sizes = bench.sizes;
+  const int64_t many = sizes.max_rows / 2, context = std::max<int64_t>(512, sizes.max_rows);
   const int64_t pairs = many * context - many * (many - 1) / 2;
-  rates.attention_flops_per_s = 4 * static_cast<double>(pairs * kHeads * kHeadDim) / best_s([&] {
-                                  return bench.attention_s(KvFormat::kBF16, many, context);
-                                });
+  rates.attention_flops_per_s =
+      4 * static_cast<double>(pairs * sizes.heads() * kHeadDim) /
+      best_s([&] { return bench.attention_s(KvFormat::kBF16, many, context); });
   for (const KvFormat format : {KvFormat::kBF16, KvFormat::kInt8}) {
-    const auto pages =
-        static_cast<double>(KvPages::bytes(format, kMaxContext / kBlockTokens, kKvHeads, kHeadDim));
+    const auto pages = static_cast<double>(
+        KvPages::bytes(format, sizes.max_context / kBlockTokens, sizes.kv_heads, kHeadDim));
     rates.kv_bytes_per_s[static_cast<size_t>(format)] =
-        pages / best_s([&] { return bench.attention_s(format, 1, kMaxContext); });
+        pages / best_s([&] { return bench.attention_s(format, 1, sizes.max_context); });
   }
   rates.kv_bytes_per_s[static_cast<size_t>(KvFormat::kF32)] = rates.kv(KvFormat::kBF16);
 }
@@ -180,14 +226,16 @@ KernelRates measure_kernel_rates(Device& device) {
   measure(rates.flops_per_s, matmul_flops_per_s(bench, kInt8), {kInt8});
   measure(rates.flops_per_s, matmul_flops_per_s(bench, kInt4), {kInt6, kInt5, kInt4});
   rates.undisturbed =
+      device.info().kind == DeviceKind::kCuda ||
       cpu_share(device.info(), process_cpu_s() - cpu_s, now_s() - start_s) > kLeastShare;
   for (const Precision precision : kPrecisions)
     measure(rates.read_bytes_per_s, weights_per_s(bench, precision == kFp8 ? kBF16 : precision),
             {precision});
   measure_attention(bench, rates);
   // norm: read and written; swiglu: two read, one written
-  rates.values_per_s = static_cast<double>(kMaxRows * kIn) * 3.5 /
-                       best_s([&] { return bench.norm_and_swiglu_s(kMaxRows); });
+  const int64_t rows = bench.sizes.max_rows;
+  rates.values_per_s = static_cast<double>(rows * bench.sizes.in) * 3.5 /
+                       best_s([&] { return bench.norm_and_swiglu_s(rows); });
   rates.op_s = best_s([&] { return bench.small_ops_s(); });
   return rates;
 }

@@ -27,8 +27,9 @@ struct KernelRates {
 };
 
 /// Times the ops of a transformer on the device, with all its threads, at its `speed`; takes about
-/// half a second on a full-speed device. fp8 counts as bf16. Books 101 MiB of the device's memory
-/// meanwhile: measure before loading, or on a device opened for it.
+/// half a second on a full-speed device. fp8 counts as bf16. Books kRatesBytes of the device's
+/// memory meanwhile, or kCudaRatesBytes: measure before loading, or on a device opened for it.
 KernelRates measure_kernel_rates(Device& device);
+inline constexpr uint64_t kRatesBytes = uint64_t{101} << 20, kCudaRatesBytes = uint64_t{337} << 20;
 
 }  // namespace tessera

@@ -19,7 +19,8 @@
 namespace tessera {
 namespace {
 
-constexpr int kKernels = 3;  // raise it when a kernel becomes faster or slower
+// Raised when a kernel becomes faster or slower.
+constexpr int kKernels = 3, kCudaKernels = 1;
 constexpr uint64_t kMaxFileBytes = kMiB;
 constexpr double kMostRate = 1e18;
 // What a busy machine reached is taken for as long: it may be idle by then.
@@ -54,13 +55,14 @@ KernelRates at_speed(KernelRates rates, double speed) {
 
 // The file's object when it is of this machine, else an empty one of it.
 Json read_calibration(const std::string& file) {
-  Json empty = {{"machine", machine()}, {"rates", Json::object()}};
+  Json empty = {{"machine", machine()}, {"rates", Json::object()}, {"links", Json::object()}};
   try {
     if (file.empty() || !file_exists(file)) return empty;
     Json found = read_json_file(file, kMaxFileBytes);
     const JsonReader reader(found, file);
     if (reader.string("machine") == machine()) {
       (void)reader.object("rates");
+      (void)reader.object("links");
       return found;
     }
   } catch (const Error&) {  // another program's file, or half of one: it is written anew
@@ -93,9 +95,18 @@ std::optional<KernelRates> find_rates(const Json& calibration, const std::string
   }
 }
 
+void write_calibration(const std::string& file, const Json& calibration) {
+  if (file.empty()) return;
+  try {
+    std::error_code ignored;
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
+    write_file_atomic(file, calibration.dump(2) + "\n");
+  } catch (const Error&) {  // a home that cannot be written to
+  }
+}
+
 void write_rates(const std::string& file, Json calibration, const std::string& name,
                  const KernelRates& rates) {
-  if (file.empty()) return;
   calibration["rates"][name] = {{"flops_per_s", rates.flops_per_s},
                                 {"read_bytes_per_s", rates.read_bytes_per_s},
                                 {"attention_flops_per_s", rates.attention_flops_per_s},
@@ -104,11 +115,17 @@ void write_rates(const std::string& file, Json calibration, const std::string& n
                                 {"op_s", rates.op_s},
                                 {"undisturbed", rates.undisturbed},
                                 {"measured_at", unix_s()}};
+  write_calibration(file, calibration);
+}
+
+std::optional<Link> find_link(const Json& calibration, const std::string& file,
+                              const std::string& name) {
   try {
-    std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
-    write_file_atomic(file, calibration.dump(2) + "\n");
-  } catch (const Error&) {  // a home that cannot be written to
+    const JsonReader link = JsonReader(calibration, file).object("links").object(name);
+    return Link{.bytes_per_s = link.number("bytes_per_s", 1, kMostRate),
+                .latency_s = link.number("latency_s", 0, 1)};
+  } catch (const Error&) {
+    return std::nullopt;
   }
 }
 
@@ -128,6 +145,27 @@ KernelRates calibrated_rates(int threads, double speed) {
   const std::string file = calibration_file();
   const auto known = find_rates(read_calibration(file), file, entry_name(threads));
   return known ? at_speed(*known, speed) : recalibrated_rates(threads, speed);
+}
+
+KernelRates calibrated_card_rates(const std::string& card,
+                                  const std::function<KernelRates()>& measure) {
+  const std::string file = calibration_file();
+  const std::string name = fmt::format("{}, kernels {}", card, kCudaKernels);
+  if (const auto known = find_rates(read_calibration(file), file, name)) return *known;
+  const KernelRates rates = measure();
+  write_rates(file, read_calibration(file), name, rates);
+  return rates;
+}
+
+Link calibrated_link(const std::string& from_to, const std::function<Link()>& measure) {
+  const std::string file = calibration_file();
+  if (const auto known = find_link(read_calibration(file), file, from_to)) return *known;
+  const Link link = measure();
+  Json calibration = read_calibration(file);
+  calibration["links"][from_to] = {{"bytes_per_s", link.bytes_per_s},
+                                   {"latency_s", link.latency_s}};
+  write_calibration(file, calibration);
+  return link;
 }
 
 KernelRates recalibrated_rates(int threads, double speed) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "device/link.h"
 #include "ops/rates.h"
 
 namespace tessera {
@@ -14,6 +16,12 @@ KernelRates calibrated_rates(int threads, double speed);
 
 /// The same, measured now whatever is known.
 KernelRates recalibrated_rates(int threads, double speed);
+
+/// The same for a card and its kernels, and for a link between two ends, by a name that no other
+/// hardware has. `measure` is called where the file does not know it.
+KernelRates calibrated_card_rates(const std::string& card,
+                                  const std::function<KernelRates()>& measure);
+Link calibrated_link(const std::string& from_to, const std::function<Link()>& measure);
 
 /// tessera/rates.json in the user's cache folder ($XDG_CACHE_HOME, or .cache in $HOME); empty when
 /// neither is set.

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/units.h"
 #include "device/gpu.h"
 #include "device/host.h"
+#include "device/measure_link.h"
 #include "runtime/calibration.h"
+#include "runtime/card_shares.h"
+#include "runtime/device_feed.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -16,6 +20,7 @@ namespace {
 // Left to the rest of the system when "auto" takes host memory.
 constexpr uint64_t kHostReserve = 1 * kGiB;
 constexpr uint64_t kMeasureBudget = 256 * kMiB;
+constexpr uint64_t kCudaMeasureBudget = kCudaEmulated ? 8 * kMiB : 400 * kMiB;
 // What a link without a limit reaches: a copy in memory, half of the reads' bandwidth.
 constexpr double kCopyShare = 0.5;
 
@@ -30,15 +35,64 @@ std::unique_ptr<Device> open_cpu(const DeviceSpec& spec, int number, const HostI
                               .link_bytes_per_s = spec.link_bytes_per_s});
 }
 
-// A driver that does not answer is the Error here: its GPUs were asked for.
-[[noreturn]] void refuse_cuda(const DeviceSpec& spec) {
-  const size_t gpus = find_gpus().size();
+[[noreturn]] void refuse_cuda(const DeviceSpec& spec, const std::string& found) {
   throw Error({.where = "--devices",
                .what = spec.text,
                .expected = "a GPU that this build can use",
-               .found = gpus == 0 ? "no GPU on this machine"
-                                  : fmt::format("{} GPU(s), but a build without CUDA", gpus),
+               .found = found,
                .hint = "cpu devices run everywhere: --devices cpu"});
+}
+
+// The GPUs that this build can use. A driver that does not answer is an Error.
+std::vector<CudaCard> usable_cards() {
+  if constexpr (kCudaBuilt) {
+    return find_cuda_cards();
+  } else {
+    return {};
+  }
+}
+
+// "auto" as the devices that it stands for.
+std::vector<DeviceSpec> named_devices(const std::vector<DeviceSpec>& specs, const LogSink& log) {
+  if (specs.size() != 1 || specs.front().kind != DeviceSpec::Kind::kAuto) return specs;
+  const auto cpu_because = [&](const std::string& reason) {
+    if (log && !reason.empty()) log(LogLevel::kWarning, reason + ": on with the CPU");
+    return std::vector<DeviceSpec>{{.kind = DeviceSpec::Kind::kCpu, .text = "cpu"}};
+  };
+  if (!kCudaBuilt) return cpu_because("");
+  try {
+    const size_t cards = usable_cards().size();
+    if (cards == 0) return cpu_because("no GPU on this machine");
+    return std::vector<DeviceSpec>(cards, {.kind = DeviceSpec::Kind::kCuda, .text = "auto"});
+  } catch (const Error& e) {
+    return cpu_because(e.what());
+  }
+}
+
+// Opens the CUDA devices among `specs`, in their order.
+std::vector<std::unique_ptr<Device>> open_cuda(const std::vector<DeviceSpec>& specs,
+                                               std::map<const Device*, CudaCard>& card_of) {
+  const auto first = std::ranges::find(specs, DeviceSpec::Kind::kCuda, &DeviceSpec::kind);
+  if (first == specs.end()) return {};
+  std::vector<std::unique_ptr<Device>> devices;
+  if constexpr (kCudaBuilt) {
+    std::vector<CudaCard> cards = usable_cards();
+    if (cards.empty()) refuse_cuda(*first, "no GPU on this machine");
+    // First whom the list means: asking for free memory puts a context on the card.
+    for (const CardShare& share : share_cards(specs, cards))
+      cards[share.card].free_bytes = free_cuda_bytes(cards[share.card].index);
+    for (const CardShare& share : share_cards(specs, cards)) {
+      const CudaCard& card = cards[share.card];
+      devices.push_back(
+          open_cuda_device(card.index, {.name = share.name, .budget_bytes = share.budget_bytes}));
+      card_of.emplace(devices.back().get(), card);
+    }
+  } else {
+    const size_t gpus = find_gpus().size();
+    refuse_cuda(*first, gpus == 0 ? "no GPU on this machine"
+                                  : fmt::format("{} GPU(s), but a build without CUDA", gpus));
+  }
+  return devices;
 }
 
 PlanLink link_of(const DeviceInfo& device, double read_bytes_per_s) {
@@ -54,13 +108,22 @@ PlanLink slower(const PlanLink& a, const PlanLink& b) {
 
 }  // namespace
 
-DeviceSet open_devices(const std::vector<DeviceSpec>& specs) {
+DeviceSet open_devices(const std::vector<DeviceSpec>& asked, const LogSink& log) {
+  const std::vector<DeviceSpec> specs = named_devices(asked, log);
+  for (const DeviceSpec& spec : specs)
+    if (spec.kind == DeviceSpec::Kind::kImagined)
+      throw UsageError({.where = "--devices",
+                        .what = spec.text,
+                        .expected = "cuda or cpu devices",
+                        .found = "hardware to plan for",
+                        .hint = "tessera plan takes it; or cpu@" + spec.hardware});
   const HostInfo host = read_host_info();
   DeviceSet set;
+  std::vector<std::unique_ptr<Device>> cuda = open_cuda(specs, set.cards);
+  auto next_cuda = cuda.begin();
   int cpus = 0;
   for (const DeviceSpec& spec : specs) {
     switch (spec.kind) {
-      case DeviceSpec::Kind::kAuto:
       case DeviceSpec::Kind::kCpu:
         if (spec.index > 0)
           throw Error({.where = "--devices",
@@ -70,13 +133,11 @@ DeviceSet open_devices(const std::vector<DeviceSpec>& specs) {
         set.devices.push_back(open_cpu(spec, cpus++, host));
         break;
       case DeviceSpec::Kind::kCuda:
-        refuse_cuda(spec);
+        set.devices.push_back(std::move(*next_cuda++));
+        break;
+      case DeviceSpec::Kind::kAuto:
       case DeviceSpec::Kind::kImagined:
-        throw UsageError({.where = "--devices",
-                          .what = spec.text,
-                          .expected = "cuda or cpu devices",
-                          .found = "hardware to plan for",
-                          .hint = "tessera plan takes it; or cpu@" + spec.hardware});
+        break;  // stands for others, or was refused
     }
   }
   set.host = open_virtual_device({.name = "host",
@@ -94,35 +155,87 @@ KernelRates measure_rates(int threads) {
   return measure_kernel_rates(*device);
 }
 
+namespace {
+
+// What a card's kernels reach, measured on a device opened for it.
+KernelRates rates_of(const CudaCard& card) {
+  const auto measure = [&]() -> KernelRates {
+    if constexpr (kCudaBuilt) {
+      const std::unique_ptr<Device> device = open_cuda_device(
+          card.index,
+          {.name = fmt::format("cuda:{}", card.index), .budget_bytes = kCudaMeasureBudget});
+      return measure_kernel_rates(*device);
+    }
+    return {};
+  };
+  return kCudaEmulated ? measure() : calibrated_card_rates(card.name, measure);
+}
+
+// What the ends of links are called in the file; null: the host.
+std::string end_of_link(const DeviceSet& set, const Device* device) {
+  const auto card = set.cards.find(device);
+  return card == set.cards.end() ? "host" : card->second.uuid;
+}
+
+PlanLink measured_link(const DeviceSet& set, Device* from, Device* to) {
+  const auto measure = [&] { return measure_link(from, to); };
+  const std::string name = fmt::format("{} to {}", end_of_link(set, from), end_of_link(set, to));
+  const Link link = kCudaEmulated ? measure() : calibrated_link(name, measure);
+  return {.bytes_per_s = link.bytes_per_s, .latency_s = link.latency_s};
+}
+
+PlanDevice describe(const DeviceInfo& info, const KernelRates& rates, KvFormat kv) {
+  PlanDevice out{.name = info.name,
+                 .budget_bytes = info.budget_bytes,
+                 .granule_bytes = info.granule_bytes,
+                 .kv_bytes_per_s = rates.kv(kv),
+                 .attention_flops_per_s = rates.attention_flops_per_s,
+                 .values_per_s = rates.values_per_s,
+                 .op_s = rates.op_s,
+                 .measured = true};
+  if (info.kind == DeviceKind::kCuda)
+    out.fixed_bytes =
+        kCudaWorkspaces * cuda_workspace_bytes(info.budget_bytes) + load_staging_bytes(info);
+  out.read_bytes_per_s = rates.read_bytes_per_s;
+  out.flops_per_s = rates.flops_per_s;
+  return out;
+}
+
+}  // namespace
+
 DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
-  std::map<std::pair<int, double>, KernelRates> measured;  // by threads and speed
+  std::map<std::pair<int, double>, KernelRates> cpus;  // by threads and speed
+  std::map<int, KernelRates> cards;
   DescribedDevices described;
-  std::vector<PlanLink> own;
+  std::vector<PlanLink> own;  // of CPU devices, to anything
   for (const auto& device : set.devices) {
     const DeviceInfo& info = device->info();
-    const auto [it, unknown] = measured.try_emplace({info.threads, info.speed});
+    const auto card = set.cards.find(device.get());
+    if (card != set.cards.end()) {
+      const auto [it, unknown] = cards.try_emplace(card->second.index);
+      if (unknown) it->second = rates_of(card->second);
+      described.devices.push_back(describe(info, it->second, kv));
+      own.emplace_back();
+      continue;
+    }
+    const auto [it, unknown] = cpus.try_emplace({info.threads, info.speed});
     if (unknown) it->second = calibrated_rates(info.threads, info.speed);
-    const KernelRates& rates = it->second;
-    PlanDevice& out = described.devices.emplace_back(
-        PlanDevice{.name = info.name,
-                   .budget_bytes = info.budget_bytes,
-                   .granule_bytes = info.granule_bytes,
-                   .kv_bytes_per_s = rates.kv(kv),
-                   .attention_flops_per_s = rates.attention_flops_per_s,
-                   .values_per_s = rates.values_per_s,
-                   .op_s = rates.op_s,
-                   .measured = true});
-    out.read_bytes_per_s = rates.read_bytes_per_s;
-    out.flops_per_s = rates.flops_per_s;
-    own.push_back(link_of(info, rates.kv(KvFormat::kBF16)));
+    described.devices.push_back(describe(info, it->second, kv));
+    own.push_back(link_of(info, it->second.kv(KvFormat::kBF16)));
   }
   PlanLinks& links = described.links;
-  for (const PlanLink& from : own) {
+  for (size_t a = 0; a < own.size(); ++a) {
+    Device* from = set.devices[a].get();
+    const bool from_card = set.cards.contains(from);
+    links.from_host.push_back(from_card ? measured_link(set, nullptr, from) : own[a]);
+    links.to_host.push_back(from_card ? measured_link(set, from, nullptr) : own[a]);
     std::vector<PlanLink>& row = links.between.emplace_back();
-    for (const PlanLink& to : own) row.push_back(slower(from, to));
+    for (size_t b = 0; b < own.size(); ++b) {
+      Device* to = set.devices[b].get();
+      const bool measured = a != b && (from_card || set.cards.contains(to));
+      row.push_back(measured ? measured_link(set, from, to) : slower(own[a], own[b]));
+    }
   }
-  links.from_host = own;
-  links.to_host = own;
   return described;
 }
 

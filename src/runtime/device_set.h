@@ -1,12 +1,15 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
+#include "device/cuda_device.h"
 #include "device/device.h"
 #include "ops/rates.h"
 #include "plan/device_spec.h"
 #include "plan/problem.h"
+#include "tessera/log.h"
 
 namespace tessera {
 
@@ -15,11 +18,15 @@ namespace tessera {
 struct DeviceSet {
   std::vector<std::unique_ptr<Device>> devices;
   std::unique_ptr<Device> host;
+  std::map<const Device*, CudaCard> cards = {};  ///< of those that are a card, or a share of one
+
+  bool all_cuda() const { return cards.size() == devices.size(); }
 };
 
-/// Opens what the list names. Throws UsageError for hardware that only a plan can have, Error for
-/// a device that is not there or has less memory than asked.
-DeviceSet open_devices(const std::vector<DeviceSpec>& specs);
+/// Opens what the list names; "auto": all GPUs, or the CPU where there are none. Throws UsageError
+/// for hardware that only a plan can have, Error for a device that is not there or has less memory
+/// than asked. `log` hears why "auto" leaves GPUs alone; may be empty.
+DeviceSet open_devices(const std::vector<DeviceSpec>& specs, const LogSink& log = {});
 
 /// What the planner knows about devices.
 struct DescribedDevices {
@@ -27,8 +34,9 @@ struct DescribedDevices {
   PlanLinks links;
 };
 
-/// Measured rates (calibrated_rates), those of keys and values in the format given; links as they
-/// were asked for.
+/// Measured rates, those of keys and values in the format given; links between CPU devices as they
+/// were asked for, others measured. What was measured before is taken from the file
+/// (calibration.h).
 DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv);
 
 /// What a virtual device of so many threads reaches, measured on one opened for it.

@@ -24,7 +24,7 @@ void TokenInput::submit(const MicroBatch& batch, Stage& first) {
   const int64_t n = batch.rows();
   const Tensor ids = slot.ids.slice_rows(0, n);
   Tensor rows = slot.rows.slice_rows(0, n);
-  stream_->copy(ids.data, &device_, batch.ids.data(), nullptr, ids.bytes());
+  stream_->copy(ids.data, &device_, batch.packed_ids().data(), nullptr, ids.bytes());
   embedding(*stream_, ids, table_, rows);
   const Tensor hidden = first.slot(batch.slot).hidden.slice_rows(0, n);
   stream_->copy(hidden.data, &first.device(), rows.data, &device_, rows.bytes());
@@ -39,7 +39,6 @@ void TokenInput::submit(const MicroBatch& batch, Stage& first) {
     compute.wait(*image.ready);
     compute.copy(to.data, &first.device(), image.rows, nullptr, to.bytes());
   }
-  compute.record(first.input_ready(batch.slot));
 }
 
 }  // namespace tessera

@@ -20,8 +20,8 @@ class TokenInput {
   Device& device() const { return device_; }
   void* unit_base() const { return weights_.data(); }  ///< where the loader puts the table
 
-  /// Queues the look-up and the copies and marks the slot's input ready. Called by one thread, the
-  /// one that submits to `first`.
+  /// Queues the look-up and the copies, in front of what `first` is given next. Called by one
+  /// thread, the one that submits to `first`.
   void submit(const MicroBatch& batch, Stage& first);
 
   void check() const { stream_->check(); }

@@ -1,134 +1,15 @@
 #include "runtime/loader.h"
 
-#include <fmt/format.h>
-
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
-
-#include "base/clock.h"
-#include "base/units.h"
-#include "ops/convert.h"
-#include "runtime/load_plan.h"
-#include "runtime/staging_ring.h"
-#include "tessera/error.h"
+#include "runtime/load_pieces.h"
 
 namespace tessera {
-namespace {
-
-// Large enough that a disk streams, small enough that the readers share the work to the end.
-constexpr uint64_t kPieceBytes = 8 * kMiB;
-constexpr double kProgressInterval_s = 0.1;
-
-void place(const LoadPiece& piece, const std::byte* data) {
-  for (const LoadDestination& to : piece.destinations) {
-    const int64_t first_row = to.first_row + piece.first_row;
-    if (to.form == WeightForm::kMatrix) {
-      pack_rows({.data = to.data,
-                 .device = to.device,
-                 .precision = to.precision,
-                 .out = to.rows,
-                 .in = to.cols},
-                first_row, piece.rows, data, piece.dtype);
-    } else {
-      auto* at = static_cast<std::byte*>(to.data) + first_row * to.cols * dtype_bytes(to.dtype);
-      convert(data, piece.dtype, at, to.dtype, piece.rows * to.cols);
-    }
-  }
-}
-
-// The readers' common state: which piece is next, how far they are, what went wrong.
-class Load {
- public:
-  Load(const LoadPlan& plan, StagingRing& ring, const CancelFlag* cancel,
-       const std::function<void(const LoadProgress&)>& progress)
-      : plan_(plan), ring_(ring), cancel_(cancel), progress_(progress), start_s_(now_s()) {}
-
-  void read() {
-    try {
-      for (size_t i = next_++; i < plan_.pieces.size() && !failed_; i = next_++) {
-        if (cancel_ != nullptr) cancel_->check();
-        const LoadPiece& piece = plan_.pieces[i];
-        const StagingRing::Slot slot = ring_.take();
-        piece.from->read_at(piece.offset, {slot.data(), piece.bytes});
-        place(piece, slot.data());
-        report(piece.bytes);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failed_.exchange(true)) error_ = std::current_exception();
-    }
-  }
-
-  double finish() const {
-    if (error_) std::rethrow_exception(error_);
-    return now_s() - start_s_;
-  }
-
- private:
-  void report(uint64_t bytes) {
-    const uint64_t done = done_bytes_ += bytes;
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!progress_ || !lock) return;
-    const double elapsed = now_s() - start_s_;
-    if (elapsed - reported_s_ < kProgressInterval_s && done < plan_.total_bytes) return;
-    reported_s_ = elapsed;
-    progress_({.done_bytes = done, .total_bytes = plan_.total_bytes, .elapsed_s = elapsed});
-  }
-
-  const LoadPlan& plan_;
-  StagingRing& ring_;
-  const CancelFlag* cancel_;
-  const std::function<void(const LoadProgress&)>& progress_;
-  const double start_s_;
-
-  std::atomic<size_t> next_{0};
-  std::atomic<uint64_t> done_bytes_{0};
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  std::exception_ptr error_;
-  double reported_s_ = 0;
-};
-
-void pad_matrices(const std::vector<LoadTarget>& targets) {
-  for (const LoadTarget& target : targets) {
-    if (target.data == nullptr) continue;
-    const UnitWeights weights(*target.unit, target.precision, *target.device, target.data);
-    for (const WeightSpec& weight : target.unit->weights)
-      if (weight.form == WeightForm::kMatrix) pack_padding(weights.matrix(weight.name));
-  }
-}
-
-}  // namespace
 
 LoadResult load_weights(const std::vector<LoadTarget>& targets, const TensorStore& tensors,
                         const LoadOptions& options,
                         const std::function<void(const LoadProgress&)>& progress,
                         const CancelFlag* cancel) {
-  const LoadPlan plan = plan_load(targets, tensors, kPieceBytes);
-  LoadResult result{.bytes_read = plan.total_bytes};
-  if (plan.pieces.empty()) return result;
-  if (plan.largest_piece_bytes > options.host_cap_bytes)
-    throw Error({.where = "loading",
-                 .what = "host memory for staging",
-                 .expected = fmt::format("at least {}", format_bytes(plan.largest_piece_bytes)),
-                 .found = fmt::format("a limit of {}", format_bytes(options.host_cap_bytes)),
-                 .hint = "raise --host-memory"});
-  const auto fitting =
-      static_cast<int>(std::min<uint64_t>(options.host_cap_bytes / plan.largest_piece_bytes, 64));
-  const int readers = std::min(options.readers, fitting);
-
-  pad_matrices(targets);
-  StagingRing ring(plan.largest_piece_bytes, readers);
-  Load load(plan, ring, cancel, progress);
-  std::vector<std::thread> threads;
-  for (int i = 1; i < readers; ++i) threads.emplace_back([&] { load.read(); });
-  load.read();
-  for (std::thread& thread : threads) thread.join();
-  result.seconds = load.finish();
-  result.staging_bytes = ring.peak_bytes();
-  return result;
+  return load_pieces(plan_load(targets, tensors, piece_bytes_for(targets)), options, progress,
+                     cancel);
 }
 
 }  // namespace tessera

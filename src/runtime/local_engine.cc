@@ -69,7 +69,7 @@ LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
 LocalEngine::~LocalEngine() = default;
 
 void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
-  devices_ = open_devices(parse_devices(options.devices));
+  devices_ = open_devices(parse_devices(options.devices), options.log);
   const PlanProblem problem = planning_problem(model_, options, devices_);
   if (options.plan_file.empty()) {
     plan_ = make_plan(problem, options.objective);
@@ -89,10 +89,13 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
     for (const PlanStage& stage : *stages)
       if (devices_.devices[static_cast<size_t>(stage.device)]->info().kind == DeviceKind::kVirtual)
         host_bytes += stage.bytes.total();
-  require_host_memory(host_bytes);
-
   const PipelineLimits limits = make_limits(
       problem.workload, static_cast<int>(devices_.devices.size()), problem.own, problem.kv);
+  if (placement.embedding == devices_.host.get())
+    host_bytes +=
+        layout_of(model_.embedding, limits.wide).bytes + embedding_arena_bytes(model_, limits);
+  require_host_memory(host_bytes);
+
   pipeline_ = std::make_unique<Pipeline>(model_, placement, limits, weights_.packed());
   blocks_ = std::make_unique<BlockPool>(limits.kv_blocks);
   runner_ = std::make_unique<SequenceRunner>(*pipeline_,

@@ -1,5 +1,7 @@
 #include "runtime/micro_batch.h"
 
+#include <algorithm>
+
 namespace tessera {
 
 void MicroBatch::clear() {
@@ -17,14 +19,14 @@ void MicroBatch::clear() {
   tokens.clear();
   logits.clear();
   error = nullptr;
-  indices.clear();
+  input_ready = nullptr;
   finished.store(false, std::memory_order_relaxed);
 }
 
-void MicroBatch::pack_indices() {
-  indices.clear();
-  for (const auto* part : {&positions, &sequence, &blocks})
-    indices.insert(indices.end(), part->begin(), part->end());
+void MicroBatch::pack_input() {
+  auto to = input.as<int32_t>().begin();
+  for (const auto* part : {&ids, &positions, &sequence, &blocks})
+    to = std::ranges::copy(*part, to).out;
 }
 
 }  // namespace tessera

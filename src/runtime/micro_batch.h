@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "device/device.h"
@@ -51,14 +52,20 @@ struct MicroBatch {
   std::exception_ptr error;
 
   // The pipeline's own.
-  std::vector<int32_t> indices;  ///< positions, sequence, blocks: what a stage needs, in one copy
+  HostBuffer input;   ///< what devices copy in: ids; positions, sequence, blocks for each stage
+  HostBuffer output;  ///< f32 [wanted, vocab]: logits, for the samplers and the caller
+  Event* input_ready = nullptr;  ///< passes when the next stage's rows are there; null: they are
   int slot = 0;
   std::atomic<bool> finished{false};
 
   int64_t rows() const { return static_cast<int64_t>(ids.size()); }
+  std::span<const int32_t> packed_ids() const { return input.as<int32_t>().first(ids.size()); }
+  std::span<const int32_t> packed_indices() const {
+    return input.as<int32_t>().subspan(ids.size(), 2 * ids.size() + blocks.size());
+  }
   bool stopped() const { return error != nullptr || (cancel != nullptr && cancel->cancelled()); }
   void clear();
-  void pack_indices();
+  void pack_input();
 };
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "model/packed_unit.h"
+#include "runtime/load_pieces.h"
 #include "runtime/read_in_weights.h"
 #include "tessera/error.h"
 
@@ -74,6 +75,8 @@ DeviceBuffer PackedModel::adopt(const UnitSpec& unit, Precision precision, Devic
                  .expected = fmt::format("{} bytes", file.file_bytes()),
                  .found = fmt::format("{} bytes", mapped.bytes().size()),
                  .hint = "did something write to the file?"});
+  if (device.info().kind == DeviceKind::kCuda)
+    return device.allocate(file.data_bytes, MemoryKind::kWeights, unit.name);
   return device.adopt(std::move(mapped), file.data_offset, file.data_bytes, MemoryKind::kWeights,
                       unit.name);
 }
@@ -81,14 +84,36 @@ DeviceBuffer PackedModel::adopt(const UnitSpec& unit, Precision precision, Devic
 LoadResult PackedModel::load(const std::vector<LoadTarget>& targets, const LoadOptions& options,
                              const std::function<void(const LoadProgress&)>& progress,
                              const CancelFlag* cancel) const {
-  std::vector<MappedWeights> weights;
+  std::vector<MappedWeights> mapped;
+  LoadPlan plan;
+  const uint64_t piece_bytes = piece_bytes_for(targets);
   for (const LoadTarget& target : targets) {
-    if (target.data == nullptr || target.device->info().kind != DeviceKind::kVirtual) continue;
+    if (target.data == nullptr) continue;
     const PackedUnitFile& file = files_.at(target.unit->name);
-    weights.push_back({.file = path_of(file),
-                       .bytes = {static_cast<const std::byte*>(target.data), file.data_bytes}});
+    if (target.device->info().kind == DeviceKind::kCuda) {
+      add_packed_unit(plan, target, path_of(file), file.data_offset, piece_bytes);
+    } else {
+      mapped.push_back({.file = path_of(file),
+                        .bytes = {static_cast<const std::byte*>(target.data), file.data_bytes}});
+    }
   }
-  return read_in_weights(weights, options.readers, progress, cancel);
+  // What is mapped first, then what is copied: the two are counted as one load.
+  uint64_t mapped_bytes = 0;
+  for (const MappedWeights& weights : mapped) mapped_bytes += weights.bytes.size();
+  const uint64_t total_bytes = mapped_bytes + plan.total_bytes;
+  const auto part = [&](uint64_t before_bytes, double before_s) {
+    return [&, before_bytes, before_s](const LoadProgress& at) {
+      if (progress)
+        progress({.done_bytes = before_bytes + at.done_bytes,
+                  .total_bytes = total_bytes,
+                  .elapsed_s = before_s + at.elapsed_s});
+    };
+  };
+  const LoadResult first = read_in_weights(mapped, options.readers, part(0, 0), cancel);
+  const LoadResult second = load_pieces(plan, options, part(mapped_bytes, first.seconds), cancel);
+  return {.bytes_read = total_bytes,
+          .staging_bytes = second.staging_bytes,
+          .seconds = first.seconds + second.seconds};
 }
 
 DeviceBuffer weights_memory(const UnitSpec& unit, Precision precision, Device& device,

@@ -17,12 +17,14 @@ class PackedModel {
   /// does not have the model's units.
   static PackedModel open(const ModelSpec& model, const PackedManifest& manifest);
 
-  /// The unit's weights on the device (Device::adopt). Throws Error when they are stored in another
-  /// precision, and when the file has changed since it was opened.
+  /// The unit's weights on the device (Device::adopt), or, where they cannot stay in the file,
+  /// memory for them that load() fills. Throws Error when they are stored in another precision, and
+  /// when the file has changed since it was opened.
   DeviceBuffer adopt(const UnitSpec& unit, Precision precision, Device& device) const;
 
   /// Has the system read and map the units that were adopted, so that the first step waits for
-  /// nothing. To be called in place of load_weights; takes the same arguments.
+  /// nothing, and streams the others to their devices. To be called in place of load_weights; takes
+  /// the same arguments.
   LoadResult load(const std::vector<LoadTarget>& targets, const LoadOptions& options,
                   const std::function<void(const LoadProgress&)>& progress,
                   const CancelFlag* cancel) const;

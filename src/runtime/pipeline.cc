@@ -7,6 +7,20 @@
 #include "tessera/error.h"
 
 namespace tessera {
+namespace {
+
+// Whose host memory all of a pipeline's devices copy from without a detour: a CUDA device's, where
+// there is one.
+Device& pinning_device(const Placement& placement) {
+  std::vector<Device*> all = {placement.embedding, placement.vision};
+  for (const StagePlacement& stage : placement.stages) all.push_back(stage.device);
+  const auto cuda = std::ranges::find_if(all, [](const Device* device) {
+    return device != nullptr && device->info().kind == DeviceKind::kCuda;
+  });
+  return cuda == all.end() ? *all.back() : **cuda;
+}
+
+}  // namespace
 
 Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const PipelineLimits& limits,
                    const PackedModel* packed)
@@ -21,9 +35,16 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
   if (placement.vision != nullptr)
     vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.wide, packed);
 
+  Device& host = pinning_device(placement);
+  const auto input_bytes = static_cast<uint64_t>(
+      (3 * limits.rows + limits.sequences * limits.max_blocks) * int64_t{sizeof(int32_t)});
+  const auto output_bytes =
+      static_cast<uint64_t>(limits.wanted * model.config.decoder.vocab * int64_t{sizeof(float)});
   for (int slot = 0; slot < limits.slots; ++slot) {
     MicroBatch& batch = *batches_.emplace_back(std::make_unique<MicroBatch>());
     batch.slot = slot;
+    batch.input = host.allocate_host(input_bytes);
+    batch.output = host.allocate_host(output_bytes);
     free_.push_back(&batch);
   }
   for (size_t i = 0; i < stages_.size(); ++i)
@@ -77,7 +98,7 @@ MicroBatch& Pipeline::acquire() {
 
 void Pipeline::submit(MicroBatch& batch) {
   assert(batch.rows() > 0 && batch.rows() <= limits_.rows);
-  batch.pack_indices();
+  batch.pack_input();
   queues_.front()->push(&batch);
 }
 
@@ -111,8 +132,15 @@ void Pipeline::check_streams() const {
 
 void Pipeline::wait(MicroBatch& batch) {
   batch.finished.wait(false, std::memory_order_acquire);
-  // Every stage, not only the last: a batch stopped halfway never reached the later ones.
-  for (const auto& stage : stages_) stage->wait_done(batch);
+  // Every stage, not only the last: a batch stopped halfway never reached the later ones, and of a
+  // lost device nothing comes.
+  for (const auto& stage : stages_) {
+    try {
+      stage->wait_done(batch);
+    } catch (...) {
+      if (!batch.error) batch.error = std::current_exception();
+    }
+  }
   try {
     if (batch.error) std::rethrow_exception(batch.error);
     check_streams();
@@ -121,6 +149,11 @@ void Pipeline::wait(MicroBatch& batch) {
     throw;
   }
   if (batch.stopped()) return;
+  if (batch.want_logits) {
+    const size_t count = batch.wanted.size() * static_cast<size_t>(model_.config.decoder.vocab);
+    const std::span<const float> logits = batch.output.as<const float>().first(count);
+    batch.logits.assign(logits.begin(), logits.end());
+  }
   const bool decode = batch.rows() == batch.sequences;
   for (size_t i = 0; i < stages_.size(); ++i) {
     const double busy = stages_[i]->busy_s(batch);

@@ -110,7 +110,7 @@ PlanProblem problem_here(const ModelSpec& model, const EngineOptions& options, c
   PlanProblem problem =
       problem_for(model, options, std::move(described.devices), std::move(described.links), to_run);
   // Virtual devices share the host's memory: what they hold stays inside their budgets.
-  problem.embedding_on_host_allowed = false;
+  problem.embedding_on_host_allowed = set.all_cuda();
   return problem;
 }
 
@@ -135,7 +135,7 @@ Plan checked_plan(const PlanProblem& problem, const EngineOptions& options) {
 
 Plan plan_for_this_machine(const ModelSpec& model, const EngineOptions& options,
                            const std::vector<DeviceSpec>& specs) {
-  const DeviceSet set = open_devices(specs);
+  const DeviceSet set = open_devices(specs, options.log);
   const PlanProblem problem = problem_here(model, options, set, false);
   if (options.plan_file.empty()) return make_plan(problem, options.objective);
 

@@ -42,9 +42,8 @@ Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optio
   buffers_ = take_stage_buffers(*arena_, model, limits);
 
   for (int slot = 0; slot < limits.slots; ++slot)
-    marks_.push_back({.input_ready = device.make_event(),
-                      .begin = device.make_event(),
-                      .end = device.make_event()});
+    marks_.push_back(
+        {.begin = device.make_event(), .end = device.make_event(), .sent = device.make_event()});
   compute_ = device.open_stream("compute");
   send_ = device.open_stream("send");
   rope_host_ = rope_inverse_frequencies(config);
@@ -91,8 +90,8 @@ LoadTarget Stage::change_precision(const UnitSpec& unit, Precision precision) {
 
 // The host's copy stays in the micro-batch until that has finished.
 BatchRows Stage::upload_rows(const MicroBatch& batch, const StageSlot& slot) {
-  compute_->copy(slot.indices.data, &device(), batch.indices.data(), nullptr,
-                 batch.indices.size() * sizeof(int32_t));
+  const std::span<const int32_t> indices = batch.packed_indices();
+  compute_->copy(slot.indices.data, &device(), indices.data(), nullptr, indices.size_bytes());
   BatchRows rows = index_views(slot.indices, batch.rows(), batch.sequences, batch.max_blocks);
   for (const int32_t position : batch.positions) {
     rows.max_context = std::max<int64_t>(rows.max_context, position + 1);
@@ -119,7 +118,7 @@ void Stage::copy_blocks(const MicroBatch& batch) {
 void Stage::submit(MicroBatch& batch, Stage* next) {
   StageSlot& slot = this->slot(batch.slot);
   SlotMarks& marks = marks_[static_cast<size_t>(batch.slot)];
-  compute_->wait(*marks.input_ready);
+  if (batch.input_ready != nullptr) compute_->wait(*batch.input_ready);
   compute_->record(*marks.begin);
   run_layers(batch, slot);
   compute_->record(*marks.end);
@@ -129,7 +128,8 @@ void Stage::submit(MicroBatch& batch, Stage* next) {
   StageSlot& to = next->slot(batch.slot);
   send_->wait(*marks.end);
   send_->copy(to.hidden.data, &next->device(), hidden.data, &device(), hidden.bytes());
-  send_->record(next->input_ready(batch.slot));
+  send_->record(*marks.sent);
+  batch.input_ready = marks.sent.get();
 }
 
 void Stage::run_layers(MicroBatch& batch, StageSlot& slot) {
@@ -156,22 +156,20 @@ void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {
   }
   decoder_head(*compute_, *arena_, config, *head_, picked, logits);
 
+  // Samplers are the host's, and so are the numbers that they read.
+  const std::span<float> on_host = batch.output.as<float>();
+  compute_->copy(on_host.data(), nullptr, logits.data, &device(), logits.bytes());
   batch.tokens.assign(batch.wanted.size(), 0);
-  for (int64_t i = 0; i < wanted; ++i) {
-    const WantedRow& row_wanted = batch.wanted[static_cast<size_t>(i)];
+  const auto vocab = static_cast<size_t>(config.vocab);
+  for (size_t i = 0; i < batch.wanted.size(); ++i) {
+    const WantedRow& row_wanted = batch.wanted[i];
     if (row_wanted.sampler == nullptr) continue;
-    const Tensor row = logits.slice_rows(i, 1);
-    int32_t* token = &batch.tokens[static_cast<size_t>(i)];
     const double cost = static_cast<double>(config.vocab);
-    const auto body = [token, row, sampler = row_wanted.sampler,
-                       options = row_wanted.options](WorkerPool&) {
-      *token = sampler->sample({row.f32(), static_cast<size_t>(row.cols())}, options);
+    const auto body = [token = &batch.tokens[i], row = on_host.subspan(i * vocab, vocab),
+                       sampler = row_wanted.sampler, options = row_wanted.options](WorkerPool&) {
+      *token = sampler->sample(row, options);
     };
     compute_->run({.flops = cost, .bytes = 4 * cost}, Work(body));
-  }
-  if (batch.want_logits) {
-    batch.logits.resize(static_cast<size_t>(logits.shape.elements()));
-    compute_->copy(batch.logits.data(), nullptr, logits.data, &device(), logits.bytes());
   }
 }
 

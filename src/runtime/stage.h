@@ -38,12 +38,11 @@ class Stage {
 
   StageSlot& slot(int index) { return buffers_.slots[static_cast<size_t>(index)]; }
   Stream& compute() { return *compute_; }
-  /// Whoever writes a slot's hidden rows records it; submit() waits for it.
-  Event& input_ready(int slot) { return *marks_[static_cast<size_t>(slot)].input_ready; }
 
-  /// Queues this stage's part of the micro-batch and returns. With `next`, the hidden rows are then
-  /// copied to its slot; without, the wanted rows go through the head, samplers run, and results
-  /// come back to the host. What is left of a cancelled batch is skipped, queued or not.
+  /// Queues this stage's part of the micro-batch, whose rows stand in its slot once
+  /// batch.input_ready has passed, and returns. With `next`, the hidden rows are then copied to its
+  /// slot; without, the wanted rows go through the head, their logits to the host, and samplers
+  /// run. What is left of a cancelled batch is skipped, queued or not.
   void submit(MicroBatch& batch, Stage* next);
 
   /// After a submit that threw: marks the batch's end, so that wait_done covers what was queued.
@@ -65,7 +64,7 @@ class Stage {
 
  private:
   struct SlotMarks {
-    std::unique_ptr<Event> input_ready, begin, end;
+    std::unique_ptr<Event> begin, end, sent;
   };
 
   void run_layers(MicroBatch& batch, StageSlot& slot);

@@ -56,11 +56,10 @@ TEST(VisionRunner, ACancelledPictureEndsInTheMiddleOfItsTower) {
   cancel.cancel();
   stopped->ready->synchronize();
   EXPECT_LT(now_s() - start_s, tower_s / 2);
-  EXPECT_THAT(stopped->rows, testing::Each(0.0F));
 
   const auto again = runner.encode(pixels);
   again->ready->synchronize();
-  EXPECT_EQ(again->rows, whole->rows);
+  EXPECT_THAT(again->rows, testing::ElementsAreArray(whole->rows));
 }
 
 }  // namespace
