@@ -43,7 +43,7 @@ __global__ void prepare_kernel(const float* x, int64_t stride, MatmulShape shape
     if constexpr (kRotate) {
       int begin = first, block = 0;  // the lane's own
       for (;;) {
-        block = hadamard_block(shape.padded_in - begin);
+        block = static_cast<int>(hadamard_block(shape.padded_in - begin));
         if (input < begin + block || block == 0) break;
         begin += block;
       }
