@@ -7,21 +7,23 @@ namespace {
 constexpr int kWarps = 8;
 constexpr int kPartialStride = kWarpOutputs + 4;  // of a row of x: keeps vector stores apart
 
-/// How a warp streams its weights: slabs of some blocks, several on their way at once.
+/// How a warp streams its weights: slabs of some blocks, several on their way at once. Where a
+/// block has two pairs, partial sums are kept once, else twice: within what the smallest GPUs have.
 template <int kBits, int kPairs>
 struct FewRowsRing {
-  static constexpr int kBlocks = kBits == 16 ? 1 : 2;
+  static constexpr int kBlocks = kBits >= 8 ? 1 : 2;
   static constexpr int kSlabInputs = kBlocks * kBlockInputs;
   static constexpr int kPairBytes = kSlabInputs * kWarpOutputs * kBits / 8;
   static constexpr int kSlabBytes = kPairs * kPairBytes;
   static constexpr int kSlabs = kSlabBytes > 2048 ? 2 : kSlabBytes == 2048 ? 3 : 4;
   static constexpr int kBytes = kSlabs * kSlabBytes;
+  static constexpr int kPartials = kPairs == 1 ? 2 : 1;
 };
 
 /// A block computes 32 kPairs outputs of all rows, at most 8 kTiles. Its warps take the groups in
 /// turn, eight of them a round; each leaves its group's sums in shared memory, and then every
-/// thread adds those of its own elements, in the order of the groups. They are kept for two rounds,
-/// so that a round needs one barrier.
+/// thread adds those of its own elements, in the order of the groups. Kept twice, they need one
+/// barrier a round, else two.
 template <int kBits, bool kAligned, int kTiles, int kPairs>
 __global__ void __launch_bounds__(kWarps * 32)
     few_rows_kernel(const uint16_t* x, const unsigned char* w, const float* bias, float* out,
@@ -33,7 +35,7 @@ __global__ void __launch_bounds__(kWarps * 32)
   const int g = lane / 4, t = lane % 4, first_pair = static_cast<int>(blockIdx.x) * kPairs;
   auto* memory = dynamic_shared<unsigned char>();
   unsigned char* ring = memory + warp * Ring::kBytes;
-  // [2 rounds][8 warps][kPairs][rows][kPartialStride]
+  // [kPartials][8 warps][kPairs][rows][kPartialStride]
   auto* partials = reinterpret_cast<float*>(memory + kWarps * Ring::kBytes);
   const int pair_size = shape.rows * kPartialStride;
 
@@ -103,7 +105,7 @@ __global__ void __launch_bounds__(kWarps * 32)
       }
     }
 
-    float* buffer = partials + round % 2 * kWarps * kPairs * pair_size;
+    float* buffer = partials + round % Ring::kPartials * kWarps * kPairs * pair_size;
 #pragma unroll
     for (int p = 0; p < kPairs; ++p)
 #pragma unroll
@@ -132,6 +134,7 @@ __global__ void __launch_bounds__(kWarps * 32)
                             scale, sums[p][n]);
         }
       }
+    if constexpr (Ring::kPartials == 1) __syncthreads();
   }
 
 #pragma unroll
@@ -151,9 +154,9 @@ __global__ void __launch_bounds__(kWarps * 32)
 template <int kBits, bool kAligned, int kTiles, int kPairs>
 void launch_few_rows(const CudaQueue& queue, const MatmulPointers& p, const MatmulShape& shape) {
   const auto kernel = few_rows_kernel<kBits, kAligned, kTiles, kPairs>;
-  const size_t bytes =
-      kWarps * (FewRowsRing<kBits, kPairs>::kBytes +
-                2 * kPairs * static_cast<size_t>(shape.rows) * kPartialStride * sizeof(float));
+  using Ring = FewRowsRing<kBits, kPairs>;
+  const size_t partials = static_cast<size_t>(shape.rows) * kPartialStride * sizeof(float);
+  const size_t bytes = kWarps * (Ring::kBytes + Ring::kPartials * kPairs * partials);
   cuda_check(allow_dynamic_shared(kernel, bytes), "matmul");
   const int outputs = kWarpOutputs * kPairs;
   cuda_check(launch_kernel(kernel, dim3((shape.out + outputs - 1) / outputs), dim3(kWarps * 32),
