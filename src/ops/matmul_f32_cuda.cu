@@ -1,4 +1,4 @@
-#include "cuda/check.h"
+#include "ops/enqueue.cuh"
 #include "ops/matmul_cuda.cuh"
 
 namespace tessera {
@@ -66,9 +66,7 @@ void launch_f32(const CudaQueue& queue, const float* x, const float* w, const fl
   constexpr int kTileRows = 256 / (kF32Outputs / kOutputs) * kRows;
   const dim3 grid((shape.out + kF32Outputs - 1) / kF32Outputs,
                   (shape.rows + kTileRows - 1) / kTileRows);
-  cuda_check(launch_kernel(f32_kernel<kOutputs, kRows>, grid, dim3(256), 0, queue.stream, x, w,
-                           bias, out, shape),
-             "matmul");
+  enqueue(queue, "matmul", f32_kernel<kOutputs, kRows>, grid, dim3(256), x, w, bias, out, shape);
 }
 
 }  // namespace

@@ -157,11 +157,11 @@ void launch_few_rows(const CudaQueue& queue, const MatmulPointers& p, const Matm
   using Ring = FewRowsRing<kBits, kPairs>;
   const size_t partials = static_cast<size_t>(shape.rows) * kPartialStride * sizeof(float);
   const size_t bytes = kWarps * (Ring::kBytes + Ring::kPartials * kPairs * partials);
-  cuda_check(allow_dynamic_shared(kernel, bytes), "matmul");
+  cuda_check(allow_dynamic_shared(kernel, bytes), "matmul", "launch");
   const int outputs = kWarpOutputs * kPairs;
   cuda_check(launch_kernel(kernel, dim3((shape.out + outputs - 1) / outputs), dim3(kWarps * 32),
                            bytes, queue.stream, p.x, p.w, p.bias, p.out, shape),
-             "matmul");
+             "matmul", "launch");
 }
 
 template <int kBits, bool kAligned = true>

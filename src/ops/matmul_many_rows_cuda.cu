@@ -131,11 +131,11 @@ void launch_many_rows(const CudaQueue& queue, const MatmulPointers& p, const Mat
   while (warps > 2 && row_blocks * ((pairs + warps - 1) / warps) < queue.processors) warps /= 2;
   const auto kernel = many_rows_kernel<kBits, kAligned, kTiles>;
   const auto bytes = static_cast<size_t>(Ring::bytes(warps));
-  cuda_check(allow_dynamic_shared(kernel, bytes), "matmul");
+  cuda_check(allow_dynamic_shared(kernel, bytes), "matmul", "launch");
   // Blocks that follow each other have the same weights, which are in the L2 cache then.
   cuda_check(launch_kernel(kernel, dim3(row_blocks, (pairs + warps - 1) / warps), dim3(warps * 32),
                            bytes, queue.stream, p.x, p.w, p.bias, p.out, shape),
-             "matmul");
+             "matmul", "launch");
 }
 
 template <int kBits, bool kAligned = true>

@@ -1,4 +1,4 @@
-#include "cuda/check.h"
+#include "ops/enqueue.cuh"
 #include "ops/hadamard_block.h"
 #include "ops/matmul_cuda.cuh"
 
@@ -70,9 +70,7 @@ void matmul_prepare(const CudaQueue& queue, int bits, const float* x, int64_t st
   constexpr int kMostRows = 65535;  // of a grid; each block then takes several
   const dim3 grid((shape.x_stride + inputs - 1) / inputs,
                   shape.rows < kMostRows ? shape.rows : kMostRows);
-  cuda_check(
-      launch_kernel(kernel, grid, dim3(kPrepareWarps * 32), 0, queue.stream, x, stride, shape, to),
-      "matmul");
+  enqueue(queue, "matmul", kernel, grid, dim3(kPrepareWarps * 32), x, stride, shape, to);
 }
 
 }  // namespace tessera
