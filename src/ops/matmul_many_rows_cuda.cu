@@ -1,0 +1,167 @@
+#include "cuda/check.h"
+#include "ops/matmul_weights_cuda.cuh"
+#include "ops/row_access.cuh"
+
+namespace tessera {
+namespace {
+
+// to = sums + bias + to, of the first `count` outputs; `bias` may be null.
+template <bool kAligned>
+__device__ void finish_four(float4 sums, const float* bias, bool add, float* to, int count) {
+  const auto plus = [&](const float4& more) {
+    sums = {sums.x + more.x, sums.y + more.y, sums.z + more.z, sums.w + more.w};
+  };
+  if (bias != nullptr) plus(load_four<kAligned>(bias, count));
+  if (add) plus(load_four<kAligned>(to, count));
+  store_four<kAligned>(to, sums, count);
+}
+
+constexpr int kSlabBlocks = 2, kManyRowsSlab = kSlabBlocks * kBlockInputs;
+
+/// Shared memory of a block: slabs of x, and behind each those of the warps' weights.
+template <int kBits, int kTiles>
+struct ManyRowsRing {
+  static constexpr int kRows = 8 * kTiles;
+  static constexpr int kXBytes = kRows * kManyRowsSlab * 2;
+  static constexpr int kWarpBytes = kWarpOutputs * kManyRowsSlab * kBits / 8;
+  static constexpr int kSlabs = kBits == 16 ? 2 : kBits == 8 ? 3 : 4;
+  static constexpr int bytes(int warps) { return kSlabs * (kXBytes + warps * kWarpBytes); }
+};
+
+/// A block computes 8 kTiles rows and 32 outputs for each of its warps, which go through all
+/// inputs; x is theirs together, the weights each warp's own. So a block's weights become bf16
+/// once for all of its rows, and no weight passes between lanes.
+template <int kBits, bool kAligned, int kTiles>
+__global__ void __launch_bounds__(256, 1)
+    many_rows_kernel(const uint16_t* x, const unsigned char* w, const float* bias, float* out,
+                     MatmulShape shape) {
+  using Weights = WarpWeights<kBits, kAligned>;
+  using Ring = ManyRowsRing<kBits, kTiles>;
+  constexpr int kSlabsPerGroup = kGroupInputs<kBits> / kManyRowsSlab;
+  const int warps = static_cast<int>(blockDim.x / 32);
+  const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
+  const int g = lane / 4, t = lane % 4;
+  const int pair = static_cast<int>(blockIdx.y) * warps + warp;
+  const int first_row = static_cast<int>(blockIdx.x) * Ring::kRows;
+  const Weights weights(w, shape, pair);
+
+  auto* memory = dynamic_shared<unsigned char>();
+  const auto x_slab = [&](int slab) {
+    return memory + slab % Ring::kSlabs * (Ring::kXBytes + warps * Ring::kWarpBytes);
+  };
+  const auto w_slab = [&](int slab) {
+    return x_slab(slab) + Ring::kXBytes + warp * Ring::kWarpBytes;
+  };
+  const int slabs = (shape.padded_in + kManyRowsSlab - 1) / kManyRowsSlab;
+  const auto fetch = [&](int slab) {
+    if (slab < slabs) {
+      const int first = slab * kManyRowsSlab;
+      // [kSlabBlocks][rows][32 inputs]; rows that x does not have are its last
+      for (int i = static_cast<int>(threadIdx.x); i < Ring::kXBytes / 16;
+           i += static_cast<int>(blockDim.x)) {
+        const int block = i / (Ring::kRows * 4),
+                  row = min(first_row + i / 4 % Ring::kRows, shape.rows - 1);
+        cp_async_16(x_slab(slab) + i * 16, x + static_cast<int64_t>(row) * shape.x_stride + first +
+                                               block * kBlockInputs + i % 4 * 8);
+      }
+      weights.template fetch<kSlabBlocks>(first, w_slab(slab));
+    }
+    cp_async_commit();
+  };
+  for (int slab = 0; slab < Ring::kSlabs - 1; ++slab) fetch(slab);
+
+  float sums[2][kTiles][4] = {}, group[2][kTiles][4] = {};
+  for (int slab = 0; slab < slabs; ++slab) {
+    uint2 scales = {};
+    if constexpr (kBits != 16) scales = weights.scales(slab / kSlabsPerGroup);
+    cp_async_wait<Ring::kSlabs - 2>();
+    __syncthreads();
+    fetch(slab + Ring::kSlabs - 1);  // takes the place of the slab before
+    for (int b = 0; b < kSlabBlocks; ++b) {
+      if (slab * kManyRowsSlab + b * kBlockInputs >= shape.padded_in) break;
+      uint4 columns[kTiles];
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n)
+        columns[n] =
+            reinterpret_cast<const uint4*>(x_slab(slab))[((b * kTiles + n) * 8 + g) * 4 + t];
+      typename Weights::Block block;
+      Weights::template load<kSlabBlocks>(w_slab(slab), b, block);
+      multiply_block<Weights>(block, columns, group);
+    }
+    if ((slab + 1) % kSlabsPerGroup != 0 && slab + 1 < slabs) continue;
+#pragma unroll
+    for (int m = 0; m < 2; ++m) {
+      const uint32_t pair_scales = m == 0 ? scales.x : scales.y;
+      const float low = kBits == 16 ? 1.0F : __uint_as_float(pair_scales << 16);
+      const float high = kBits == 16 ? 1.0F : __uint_as_float(pair_scales & 0xffff0000);
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          sums[m][n][i] = fmaf(group[m][n][i], i < 2 ? low : high, sums[m][n][i]);
+          group[m][n][i] = 0;
+        }
+    }
+  }
+
+  const int output = pair * kWarpOutputs + 4 * g;
+  if (output >= shape.out) return;
+#pragma unroll
+  for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const int row = first_row + 8 * n + 2 * t + e;
+      if (row >= shape.rows) continue;
+      const float4 four = {sums[0][n][e], sums[0][n][2 + e], sums[1][n][e], sums[1][n][2 + e]};
+      float* to = out + row * shape.out_stride + output;
+      const float* b = bias == nullptr ? nullptr : bias + output;
+      if (shape.out_aligned)
+        finish_four<true>(four, b, shape.add_to_out, to, shape.out - output);
+      else
+        finish_four<false>(four, b, shape.add_to_out, to, shape.out - output);
+    }
+}
+
+template <int kBits, bool kAligned, int kTiles>
+void launch_many_rows(const CudaQueue& queue, const MatmulPointers& p, const MatmulShape& shape) {
+  using Ring = ManyRowsRing<kBits, kTiles>;
+  const int row_blocks = (shape.rows + Ring::kRows - 1) / Ring::kRows;
+  const int pairs = (shape.out + kWarpOutputs - 1) / kWarpOutputs;
+  int warps = 8;  // fewer where the card would stand idle
+  while (warps > 2 && row_blocks * ((pairs + warps - 1) / warps) < queue.processors) warps /= 2;
+  const auto kernel = many_rows_kernel<kBits, kAligned, kTiles>;
+  const auto bytes = static_cast<size_t>(Ring::bytes(warps));
+  cuda_check(allow_dynamic_shared(kernel, bytes), "matmul", "launch");
+  // Blocks that follow each other have the same weights, which are in the L2 cache then.
+  cuda_check(launch_kernel(kernel, dim3(row_blocks, (pairs + warps - 1) / warps), dim3(warps * 32),
+                           bytes, queue.stream, p.x, p.w, p.bias, p.out, shape),
+             "matmul", "launch");
+}
+
+template <int kBits, bool kAligned = true>
+void choose_many_rows(const CudaQueue& queue, const MatmulPointers& p, const MatmulShape& shape) {
+  if (shape.rows > 32)
+    launch_many_rows<kBits, kAligned, 8>(queue, p, shape);
+  else
+    launch_many_rows<kBits, kAligned, 4>(queue, p, shape);
+}
+
+}  // namespace
+
+void matmul_many_rows(const CudaQueue& queue, int bits, const MatmulPointers& pointers,
+                      const MatmulShape& shape) {
+  if (bits == 16 && shape.padded_in % 8 != 0)
+    choose_many_rows<16, false>(queue, pointers, shape);
+  else if (bits == 16)
+    choose_many_rows<16>(queue, pointers, shape);
+  else if (bits == 8)
+    choose_many_rows<8>(queue, pointers, shape);
+  else if (bits == 6)
+    choose_many_rows<6>(queue, pointers, shape);
+  else if (bits == 5)
+    choose_many_rows<5>(queue, pointers, shape);
+  else
+    choose_many_rows<4>(queue, pointers, shape);
+}
+
+}  // namespace tessera
