@@ -16,7 +16,7 @@ void enqueue(const CudaQueue& queue, const char* op, void (*kernel)(Parameters..
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   cuda_check(
       launch_kernel(kernel, grid, block, 0, queue.stream, std::forward<Arguments>(arguments)...),
-      op);
+      op, "launch");
 }
 
 }  // namespace tessera
