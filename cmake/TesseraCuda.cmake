@@ -21,6 +21,6 @@ function(tessera_cuda_sources target)
     list(FILTER kernels INCLUDE REGEX "[.]cu$")
     set_source_files_properties(${kernels} PROPERTIES
       LANGUAGE CXX SKIP_UNITY_BUILD_INCLUSION ON
-      COMPILE_OPTIONS "-xc++;-O2;-fno-strict-aliasing")
+      COMPILE_OPTIONS "-xc++;-O2;-fno-strict-aliasing;-Wno-unknown-pragmas")
   endif()
 endfunction()

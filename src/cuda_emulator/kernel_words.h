@@ -10,3 +10,8 @@
 #include "cuda_emulator/memory_words.h"
 #include "cuda_emulator/tile_words.h"
 #include "cuda_emulator/warp_words.h"
+
+// The toolkit gives it to its own compiler only; ours checks what a launch asks for.
+#ifndef __launch_bounds__
+#define __launch_bounds__(...)
+#endif

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <typeinfo>
@@ -30,10 +32,21 @@ const char* name_of(FaultKind kind) {
       return "sequence";
     case FaultKind::kPage:
       return "page id";
+    case FaultKind::kLogits:
     case FaultKind::kNone:
       break;
   }
   return "?";
+}
+
+// As ops/sampling.cc has it on CPUs.
+Error logits_error(int64_t token, int64_t bits) {
+  const auto logit = std::bit_cast<float>(static_cast<uint32_t>(bits));
+  return Error({.where = "logits",
+                .expected = "numbers",
+                .found = std::isnan(logit) ? fmt::format("NaN for token {}", token)
+                                           : fmt::format("{} as the largest", logit),
+                .hint = "the weights are damaged, or a number overflowed"});
 }
 
 }  // namespace
@@ -79,6 +92,7 @@ std::optional<Error> CudaRuntimeStream::fault() const {
   const FaultKind kind = found->kind;
   if (kind == FaultKind::kNone) return std::nullopt;
   std::atomic_thread_fence(std::memory_order_acquire);
+  if (kind == FaultKind::kLogits) return logits_error(found->found, found->limit);
   return Error({.where = device_.info().name,
                 .what = fmt::format("{} in stream {}", name_of(kind), name_),
                 .expected = fmt::format("0 to {}", found->limit - 1),

@@ -26,8 +26,9 @@ __device__ float gelu_of(float x) {
 
 // `up` is the other half of `gate`'s row.
 template <bool kAligned>
-__global__ void swiglu_kernel(const float* gate, const float* up, int64_t stride, int64_t cols,
-                              float* out, int64_t out_stride) {
+__global__ void __launch_bounds__(kFourThreads)
+    swiglu_kernel(const float* gate, const float* up, int64_t stride, int64_t cols, float* out,
+                  int64_t out_stride) {
   const FourPlace at = four_place(cols);
   if (at.count <= 0) return;
   const float4 g = load_four<kAligned>(gate + at.row * stride + at.col, at.count);
@@ -39,7 +40,8 @@ __global__ void swiglu_kernel(const float* gate, const float* up, int64_t stride
 }
 
 template <GeluKind kKind, bool kAligned>
-__global__ void gelu_kernel(float* x, int64_t stride, int64_t cols) {
+__global__ void __launch_bounds__(kFourThreads)
+    gelu_kernel(float* x, int64_t stride, int64_t cols) {
   const FourPlace at = four_place(cols);
   if (at.count <= 0) return;
   float* place = x + at.row * stride + at.col;

@@ -8,8 +8,9 @@ namespace {
 
 // y_stride 0: the same row for all.
 template <bool kAligned>
-__global__ void add_kernel(const float* x, int64_t x_stride, const float* y, int64_t y_stride,
-                           int64_t cols, float* out, int64_t out_stride) {
+__global__ void __launch_bounds__(kFourThreads)
+    add_kernel(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t cols,
+               float* out, int64_t out_stride) {
   const FourPlace at = four_place(cols);
   if (at.count <= 0) return;
   const float4 a = load_four<kAligned>(x + at.row * x_stride + at.col, at.count);
@@ -19,8 +20,9 @@ __global__ void add_kernel(const float* x, int64_t x_stride, const float* y, int
 }
 
 template <typename From, bool kAligned>
-__global__ void copy_rows_kernel(const From* x, int64_t x_stride, int64_t cols, float* out,
-                                 int64_t out_stride) {
+__global__ void __launch_bounds__(kFourThreads)
+    copy_rows_kernel(const From* x, int64_t x_stride, int64_t cols, float* out,
+                     int64_t out_stride) {
   const FourPlace at = four_place(cols);
   if (at.count <= 0) return;
   store_four<kAligned>(out + at.row * out_stride + at.col,

@@ -12,12 +12,12 @@ namespace {
 constexpr int kConvertThreads = 256;
 constexpr int64_t kPerThread = 4;
 
-__global__ void convert_kernel(const void* from, DType from_dtype, void* to, DType to_dtype,
-                               int64_t count) {
+__global__ void __launch_bounds__(kConvertThreads)
+    convert_kernel(const void* from, DType from_dtype, void* to, DType to_dtype, int64_t count) {
   int64_t i = blockIdx.x * (kPerThread * kConvertThreads) + threadIdx.x;
 #pragma unroll
   for (int64_t n = 0; n < kPerThread; ++n, i += kConvertThreads)
-    if (i < count) store_number(to, to_dtype, i, load_number(from, from_dtype, i));
+    if (i < count) convert_number(from, from_dtype, i, to, to_dtype, i);
 }
 
 bool is_number(DType dtype) {

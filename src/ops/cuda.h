@@ -37,6 +37,8 @@ void paged_attention_cuda(const CudaQueue& queue, const Tensor& q, const KvPages
 void full_attention_cuda(const CudaQueue& queue, const Tensor& q, const Tensor& k, const Tensor& v,
                          const KvPages& pages, const Tensor& blocks, float scale,
                          const Tensor& out);
+void sample_rows_cuda(const CudaQueue& queue, const Tensor& logits, const Tensor& draws,
+                      const Tensor& tokens);
 void patchify_cuda(const CudaQueue& queue, const Tensor& pixels, int64_t patch, const Tensor& out);
 
 }  // namespace tessera

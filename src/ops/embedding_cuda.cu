@@ -8,9 +8,9 @@ namespace tessera {
 namespace {
 
 template <typename From, bool kAligned>
-__global__ void embedding_kernel(const int32_t* ids, const From* table, int64_t stride,
-                                 int64_t vocab, int64_t cols, float* out, int64_t out_stride,
-                                 KernelFault* fault) {
+__global__ void __launch_bounds__(kFourThreads)
+    embedding_kernel(const int32_t* ids, const From* table, int64_t stride, int64_t vocab,
+                     int64_t cols, float* out, int64_t out_stride, KernelFault* fault) {
   const FourPlace at = four_place(cols);
   const int64_t id = ids[at.row];
   if (at.count <= 0 || !check_number(fault, FaultKind::kTokenId, id, vocab)) return;

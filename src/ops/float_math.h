@@ -18,7 +18,7 @@ struct ExpParts {
   float mantissa;
   int32_t exponent;
 };
-static inline ExpParts exp_parts(float y) {
+static constexpr ExpParts exp_parts(float y) {
   constexpr float kLog2E = 0x1.715476p+0F;
   constexpr float kLn2High = 0x1.63p-1F;  // nine bits: n * kLn2High is exact
   constexpr float kLn2Low = -0x1.bd0106p-13F;
@@ -52,7 +52,7 @@ static inline float exp_f32(float x) {
 }
 
 /// exp_f32 of what is not above 0, to the same bits with fewer steps: softmax's.
-static inline float exp_f32_of_negative(float x) {
+static constexpr float exp_f32_of_negative(float x) {
   const ExpParts parts = exp_parts(x < kExpMin ? kExpMin : x);
   const auto power = static_cast<uint32_t>(parts.exponent + 127) << 23;
   const float result = parts.mantissa * __builtin_bit_cast(float, power);

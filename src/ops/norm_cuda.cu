@@ -27,8 +27,9 @@ __device__ float squares_of(const float4& x) {
 }
 
 template <bool kAligned>
-__global__ void rms_norm_kernel(const float* x, int64_t x_stride, const float* weight, float eps,
-                                int64_t cols, float* out, int64_t out_stride) {
+__global__ void __launch_bounds__(kNormThreads)
+    rms_norm_kernel(const float* x, int64_t x_stride, const float* weight, float eps, int64_t cols,
+                    float* out, int64_t out_stride) {
   auto& shared = block_shared<WarpNumbers<kNormThreads>>();
   const float* in = x + blockIdx.x * x_stride;
   float* to = out + blockIdx.x * out_stride;
@@ -47,9 +48,9 @@ __global__ void rms_norm_kernel(const float* x, int64_t x_stride, const float* w
 }
 
 template <bool kAligned>
-__global__ void layer_norm_kernel(const float* x, int64_t x_stride, const float* weight,
-                                  const float* bias, float eps, int64_t cols, float* out,
-                                  int64_t out_stride) {
+__global__ void __launch_bounds__(kNormThreads)
+    layer_norm_kernel(const float* x, int64_t x_stride, const float* weight, const float* bias,
+                      float eps, int64_t cols, float* out, int64_t out_stride) {
   auto& shared = block_shared<WarpNumbers<kNormThreads>>();
   const float* in = x + blockIdx.x * x_stride;
   float* to = out + blockIdx.x * out_stride;

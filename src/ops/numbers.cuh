@@ -13,12 +13,15 @@ __device__ inline float load_number(const void* from, DType dtype, int64_t i) {
   return dtype == DType::kBF16 ? f32_from_bf16(half) : f32_from_f16(half);
 }
 
-/// Number `i` of f32 or bf16, rounded to nearest.
-__device__ inline void store_number(void* to, DType dtype, int64_t i, float value) {
-  if (dtype == DType::kF32)
-    static_cast<float*>(to)[i] = value;
+/// to[i] = from[j], of f32 or bf16, rounded to nearest; the same type keeps its bits.
+__device__ inline void convert_number(const void* from, DType from_dtype, int64_t j, void* to,
+                                      DType to_dtype, int64_t i) {
+  if (to_dtype == DType::kF32)
+    static_cast<float*>(to)[i] = load_number(from, from_dtype, j);
+  else if (from_dtype == DType::kBF16)
+    static_cast<uint16_t*>(to)[i] = static_cast<const uint16_t*>(from)[j];
   else
-    static_cast<uint16_t*>(to)[i] = bf16_from_f32(value);
+    static_cast<uint16_t*>(to)[i] = bf16_from_f32(load_number(from, from_dtype, j));
 }
 
 }  // namespace tessera

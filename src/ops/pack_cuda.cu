@@ -17,13 +17,18 @@ constexpr int kPackThreads = 128;
 constexpr int kTileInputs = 512;  // inputs of a panel that a block quantises
 
 // f32 and bf16: rows as they are, zeros behind a row's last input.
-__global__ void pack_row_kernel(const void* from, DType from_dtype, int64_t in, void* to,
-                                DType to_dtype, int64_t first_row, int64_t padded_in) {
+__global__ void __launch_bounds__(kPackThreads)
+    pack_row_kernel(const void* from, DType from_dtype, int64_t in, void* to, DType to_dtype,
+                    int64_t first_row, int64_t padded_in) {
   const int64_t i = static_cast<int64_t>(blockIdx.y) * kPackThreads + threadIdx.x;
   if (i >= padded_in) return;
-  const int64_t row = blockIdx.x;
-  store_number(to, to_dtype, (first_row + row) * padded_in + i,
-               i < in ? load_number(from, from_dtype, row * in + i) : 0);
+  const int64_t row = blockIdx.x, at = (first_row + row) * padded_in + i;
+  if (i < in)
+    convert_number(from, from_dtype, row * in + i, to, to_dtype, at);
+  else if (to_dtype == DType::kF32)
+    static_cast<float*>(to)[at] = 0;
+  else
+    static_cast<uint16_t*>(to)[at] = 0;
 }
 
 // Where a kernel puts codes and scales: PackedMatrix.
@@ -139,8 +144,9 @@ __device__ void store_half(uint8_t* byte, uint32_t half, int row, bool mine, boo
 
 // A block quantises kTileInputs inputs of a panel, a thread one row's group of them.
 template <int kBits>
-__global__ void pack_codes_kernel(const void* from, DType from_dtype, int64_t first_row,
-                                  int64_t rows, CodePlace to) {
+__global__ void __launch_bounds__(kPackThreads)
+    pack_codes_kernel(const void* from, DType from_dtype, int64_t first_row, int64_t rows,
+                      CodePlace to) {
   constexpr int kGroup = quantise_group(kBits), kGroups = kTileInputs / kGroup;
   constexpr int kPanel = kPanelRows;
   struct Tile {
@@ -236,7 +242,7 @@ void pack_padding_cuda(const CudaQueue& queue, const PackedMatrix& to) {
                             : to.out * to.padded_in() * dtype_bytes(number_type(to));
   cuda_check(cudaMemsetAsync(static_cast<std::byte*>(to.data) + first, 0,
                              static_cast<size_t>(end - first), queue.stream),
-             "pack_padding");
+             "pack_padding", "zero");
 }
 
 }  // namespace tessera

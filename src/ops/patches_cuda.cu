@@ -8,8 +8,9 @@ namespace {
 constexpr int kPatchThreads = 128;
 
 // One number to a thread: lines of a patch are too short, and at no boundary, for words of four.
-__global__ void patchify_kernel(const float* pixels, int64_t height, int64_t width, int64_t patch,
-                                int64_t cols, float* out, int64_t out_stride) {
+__global__ void __launch_bounds__(kPatchThreads)
+    patchify_kernel(const float* pixels, int64_t height, int64_t width, int64_t patch, int64_t cols,
+                    float* out, int64_t out_stride) {
   const int64_t col = static_cast<int64_t>(blockIdx.y) * kPatchThreads + threadIdx.x;
   if (col >= cols) return;
   const int64_t across = width / patch;

@@ -8,12 +8,12 @@
 
 namespace tessera {
 
-inline constexpr int kWarpThreads = 32;
+inline constexpr int kWarpLanes = 32;
 inline constexpr unsigned kWholeWarp = 0xffffffffU;
 
 /// Over groups of kLanes neighbours of a warp, a power of two: as a butterfly, steps of kLanes / 2
 /// first. All 32 lanes call it.
-template <int kLanes = kWarpThreads>
+template <int kLanes = kWarpLanes>
 __device__ float warp_sum(float x) {
 #pragma unroll
   for (int step = kLanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(kWholeWarp, x, step);
@@ -26,7 +26,7 @@ __device__ inline float larger(float a, float b) {
 }
 
 /// As warp_sum; NaN when there is one.
-template <int kLanes = kWarpThreads>
+template <int kLanes = kWarpLanes>
 __device__ float warp_max(float x) {
 #pragma unroll
   for (int step = kLanes / 2; step > 0; step /= 2)
@@ -37,8 +37,8 @@ __device__ float warp_max(float x) {
 /// One number of each warp of a block, for block_shared(); several sums in a row may use one.
 template <int kThreads>
 struct WarpNumbers {
-  static_assert(kThreads % kWarpThreads == 0);
-  float of_warp[kThreads / kWarpThreads];
+  static_assert(kThreads % kWarpLanes == 0);
+  float of_warp[kThreads / kWarpLanes];
 };
 
 /// Over a block of kThreads threads (one dimension): warps by warp_sum, then one after another.
@@ -46,11 +46,11 @@ template <int kThreads>
 __device__ float block_sum(float x, WarpNumbers<kThreads>& shared) {
   x = warp_sum(x);
   __syncthreads();  // the last call's numbers have been read
-  if (threadIdx.x % kWarpThreads == 0) shared.of_warp[threadIdx.x / kWarpThreads] = x;
+  if (threadIdx.x % kWarpLanes == 0) shared.of_warp[threadIdx.x / kWarpLanes] = x;
   __syncthreads();
   float sum = shared.of_warp[0];
 #pragma unroll
-  for (int warp = 1; warp < kThreads / kWarpThreads; ++warp) sum += shared.of_warp[warp];
+  for (int warp = 1; warp < kThreads / kWarpLanes; ++warp) sum += shared.of_warp[warp];
   return sum;
 }
 
@@ -59,11 +59,11 @@ template <int kThreads>
 __device__ float block_max(float x, WarpNumbers<kThreads>& shared) {
   x = warp_max(x);
   __syncthreads();
-  if (threadIdx.x % kWarpThreads == 0) shared.of_warp[threadIdx.x / kWarpThreads] = x;
+  if (threadIdx.x % kWarpLanes == 0) shared.of_warp[threadIdx.x / kWarpLanes] = x;
   __syncthreads();
   float most = shared.of_warp[0];
 #pragma unroll
-  for (int warp = 1; warp < kThreads / kWarpThreads; ++warp)
+  for (int warp = 1; warp < kThreads / kWarpLanes; ++warp)
     most = larger(most, shared.of_warp[warp]);
   return most;
 }

@@ -32,8 +32,9 @@ __device__ void turn_four(float* low, float* high, int64_t count, const float* c
 
 // A block turns kRopeHeads heads of one row.
 template <bool kAligned>
-__global__ void rope_kernel(float* x, int64_t stride, const int32_t* positions, int64_t heads,
-                            int64_t half, const float* inv_freq) {
+__global__ void __launch_bounds__(kRopeThreads)
+    rope_kernel(float* x, int64_t stride, const int32_t* positions, int64_t heads, int64_t half,
+                const float* inv_freq) {
   auto& angles = block_shared<RopeAngles>();
   const auto position = static_cast<float>(positions[blockIdx.x]);
   const int64_t first_head = static_cast<int64_t>(blockIdx.y) * kRopeHeads;

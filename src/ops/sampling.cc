@@ -1,9 +1,11 @@
 #include "ops/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
+#include "ops/token_weight.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -12,6 +14,30 @@ namespace {
 // Larger logit first, of equal ones the lower id.
 bool before(const TokenLogit& a, const TokenLogit& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+}
+
+// Of the keys from `from` on the largest whose row's values, with those of the keys above it, reach
+// `reach`; and the sum of those above.
+struct LogitCut {
+  uint32_t key = 0;
+  uint64_t above = 0;
+};
+template <typename Value>
+LogitCut find_cut(std::span<const float> logits, uint32_t from, uint64_t reach,
+                  const Value& value) {
+  LogitCut cut;
+  for (int shift = 24; shift >= 0; shift -= 8) {  // eight bits of the key at a time
+    std::array<uint64_t, 256> sums = {};
+    for (const float logit : logits) {
+      const uint32_t key = logit_key(logit);
+      if (key >= from && uint64_t{key} >> (shift + 8) == cut.key)
+        sums[key >> shift & 0xff] += value(logit);
+    }
+    uint32_t digit = 255;
+    for (; digit > 0 && cut.above + sums[digit] < reach; --digit) cut.above += sums[digit];
+    cut.key = cut.key << 8 | digit;
+  }
+  return cut;
 }
 
 [[noreturn]] void fail(std::string found) {
@@ -61,54 +87,44 @@ std::vector<TokenLogit> top_logits(std::span<const float> logits, int64_t count)
   return all;
 }
 
-int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& options) {
+TokenDraw Sampler::draw(const SamplingOptions& options) {
+  return {.options = options, .random = options.temperature > 0 ? random_() : 0};
+}
+
+int32_t draw_token(std::span<const float> logits, const TokenDraw& draw) {
+  const SamplingOptions& options = draw.options;
   const TokenLogit top = largest(logits);
   if (!(options.temperature > 0)) return top.token;
 
   // Dividing by the temperature keeps the order, so top_k is taken on the logits themselves.
-  kept_.clear();
-  for (const float logit : logits) kept_.push_back({static_cast<int32_t>(kept_.size()), logit});
-  keep_largest(options.top_k);
-
-  // Weights relative to the largest: their sum is the softmax's denominator.
-  const auto weight = [&](const TokenLogit& t) {
-    return std::exp((double{t.logit} - double{top.logit}) / double{options.temperature});
+  const auto weight = [&](float logit) {
+    return token_weight(logit, top.logit, options.temperature);
   };
-  double sum = 0;
-  for (const TokenLogit& t : kept_) sum += weight(t);
+  LogitCut cut;  // all
+  if (options.top_k > 0 && static_cast<uint64_t>(options.top_k) < logits.size())
+    cut = find_cut(logits, 0, static_cast<uint64_t>(options.top_k),
+                   [](float) { return uint64_t{1}; });
+
+  uint64_t sum = 0, ties = logits.size();
+  for (const float logit : logits)
+    if (logit_key(logit) >= cut.key) sum += weight(logit);
   if (options.top_p < 1) {
-    const double reach = std::max(0.0F, options.top_p) * sum;
-    size_t count = 0, sorted = 0;
-    sum = 0;
-    do {
-      if (count == sorted) sorted = sort_more(sorted);
-      sum += weight(kept_[count++]);
-    } while (count < kept_.size() && sum < reach);
-    kept_.resize(count);
+    const uint64_t reach = nucleus_weight(options.top_p, sum);
+    cut = find_cut(logits, cut.key, reach, weight);
+    const uint64_t each = weight(logit_of(cut.key));
+    ties = (reach - cut.above + each - 1) / each;
+    sum = cut.above + ties * each;
   }
 
-  // 53 random bits: a uniform double in [0, 1), the same on every machine.
-  double left = static_cast<double>(random_() >> 11) * 0x1p-53 * sum;
-  for (const TokenLogit& t : kept_) {
-    left -= weight(t);
-    if (left < 0) return t.token;
+  uint64_t left = upper_product(draw.random, sum);
+  for (size_t i = 0;; ++i) {  // ends before the last: left < sum
+    const uint32_t key = logit_key(logits[i]);
+    if (key < cut.key || (key == cut.key && ties == 0)) continue;
+    if (key == cut.key) --ties;
+    const uint64_t own = weight(logits[i]);
+    if (left < own) return static_cast<int32_t>(i);
+    left -= own;
   }
-  return std::min_element(kept_.begin(), kept_.end(), before)->token;  // the sum was rounded up
-}
-
-void Sampler::keep_largest(int64_t count) {
-  if (count <= 0 || static_cast<uint64_t>(count) >= kept_.size()) return;
-  std::nth_element(kept_.begin(), kept_.begin() + (count - 1), kept_.end(), before);
-  const float last = kept_[static_cast<size_t>(count - 1)].logit;
-  std::erase_if(kept_, [last](const TokenLogit& t) { return t.logit < last; });
-  std::sort(kept_.begin(), kept_.end(), before);  // nth_element's order is the library's own
-}
-
-size_t Sampler::sort_more(size_t sorted) {
-  const size_t next = std::min(kept_.size(), std::max<size_t>(256, 8 * sorted));
-  std::partial_sort(kept_.begin() + static_cast<int64_t>(sorted),
-                    kept_.begin() + static_cast<int64_t>(next), kept_.end(), before);
-  return next;
 }
 
 }  // namespace tessera

@@ -32,19 +32,31 @@ struct SamplingOptions {
   float top_p = 1;        ///< keep the fewest whose probability reaches p, at least one; 1: all
 };
 
+/// What decides one row's token, wherever its logits are.
+struct TokenDraw {
+  SamplingOptions options = {};
+  uint64_t random = 0;
+};
+
+/// The token. Weights are whole numbers (token_weight.h), so that their sums are exact in any order
+/// and every device draws the same: of the tokens that are kept, in the order of their ids, the one
+/// on whose weight random / 2^64 of the whole falls.
+int32_t draw_token(std::span<const float> logits, const TokenDraw& draw);
+
 /// Draws tokens. The same seed, options and logits give the same tokens on every machine.
 class Sampler {
  public:
   explicit Sampler(uint64_t seed) : random_(seed) {}
 
-  int32_t sample(std::span<const float> logits, const SamplingOptions& options);
+  /// The next draw; greedy ones use no random number up.
+  TokenDraw draw(const SamplingOptions& options);
+
+  int32_t sample(std::span<const float> logits, const SamplingOptions& options) {
+    return draw_token(logits, draw(options));
+  }
 
  private:
-  void keep_largest(int64_t count);  // of kept_, sorted, with those equal to the last; 0: all
-  size_t sort_more(size_t sorted);   // the next largest of kept_ behind `sorted`; returns the end
-
   std::mt19937_64 random_;
-  std::vector<TokenLogit> kept_;  // kept from call to call for its memory
 };
 
 }  // namespace tessera

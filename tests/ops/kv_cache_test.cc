@@ -138,6 +138,63 @@ TEST_P(KvAppendOp, Int8IsTheNearestCodeOfEachTokensScale) {
   }
 }
 
+// Numbers of any size, rounded by the processor's instructions or a GPU's.
+TEST_P(KvAppendOp, WritesTheSameBytesOnEveryDevice) {
+  const int64_t heads = 8, rows = 37;
+  for (const KvFormat format : kKvFormats)
+    for (const int64_t dim : {1, 33, 80, 128}) {
+      const int64_t width = heads * dim;
+      std::vector<int32_t> positions(rows), sequence(rows, 0), blocks = {2, 0, 3};
+      std::iota(positions.begin(), positions.end(), 5);
+      auto k = normal(rows * width, 1), v = normal(rows * width, 2);
+      for (size_t i = 0; i < k.size(); ++i) {
+        if (i % 3 == 0) k[i] = std::ldexp(k[i], static_cast<int>(i % 270) - 140);
+        if (i % 5 == 0) v[i] = std::ldexp(v[i], static_cast<int>(i % 200) - 140);
+        if (i % 997 == 0) k[i] = i % 2 == 0 ? INFINITY : -INFINITY;
+        if (i % 991 == 0) v[i] = NAN;
+      }
+      const auto appended_on = [&](OpDevice device) {
+        std::vector<std::byte> memory(KvPages::bytes(format, 4, heads, dim), std::byte{0xee});
+        KvPages pages = {device.memory(memory), &device.device(), format, 4, heads, dim};
+        kv_append(device.stream(), device.view(k, {rows, width}), device.view(v, {rows, width}),
+                  {.positions = device.view(positions, {rows}),
+                   .sequence = device.view(sequence, {rows}),
+                   .blocks = device.view(blocks, {1, 3}),
+                   .max_context = rows + 5},
+                  pages);
+        device.wait();
+        return memory;
+      };
+      EXPECT_EQ(appended_on(open()), appended_on(Cpu(1, Isa::kPlain)))
+          << kv_format_name(format) << ", dim " << dim;
+    }
+}
+
+TEST_P(KvAppendOp, ANumberOutOfRangeIsAnError) {
+  const auto call = [&](int32_t position, int32_t sequence, int32_t page) {
+    OpDevice device = open(1);
+    std::vector<float> k(4), v(4), memory(KvPages::bytes(KvFormat::kF32, 2, 1, 4) / 4, 7);
+    std::vector<int32_t> positions = {position}, sequences = {sequence}, blocks = {1, page};
+    KvPages pages = {device.memory(memory), &device.device(), KvFormat::kF32, 2, 1, 4};
+    const std::string error = error_of([&] {
+      kv_append(device.stream(), device.view(k, {1, 4}), device.view(v, {1, 4}),
+                {.positions = device.view(positions, {1}),
+                 .sequence = device.view(sequences, {1}),
+                 .blocks = device.view(blocks, {1, 2}),
+                 .max_context = 20},
+                pages);
+      device.wait();
+    });
+    return error.substr(error.find("expected"));
+  };
+  EXPECT_EQ(call(20, 0, 0), "expected 0 to 19, found 20");
+  EXPECT_EQ(call(-1, 0, 0), "expected 0 to 19, found -1");
+  EXPECT_EQ(call(3, 1, 0), "expected 0 to 0, found 1");
+  EXPECT_EQ(call(3, -9, 0), "expected 0 to 0, found -9");
+  EXPECT_EQ(call(16, 0, 2), "expected 0 to 1, found 2");
+  EXPECT_EQ(call(16, 0, INT32_MIN), "expected 0 to 1, found -2147483648");
+}
+
 TEST(KvAppend, NamesWhatIsWrong) {
   Cpu cpu;
   std::vector<float> memory(KvPages::bytes(KvFormat::kF32, 2, 1, 4) / 4), k(8), v(8), wide(10);
