@@ -11,7 +11,10 @@ set(tessera_cxx_flags
 target_compile_options(tessera_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${tessera_cxx_flags}>")
 if(TESSERA_SANITIZE)
   set(sanitize_flags -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  if(TESSERA_SANITIZE MATCHES "thread")  # the CUDA emulator's own part of a race is not to be seen
+  if(TESSERA_SANITIZE MATCHES "thread")
+    # It sees calls of memcpy and memset, and not what g++ puts in their place.
+    list(APPEND sanitize_flags -fno-builtin-memcpy -fno-builtin-memmove -fno-builtin-memset)
+    # What the CUDA emulator does on behalf of kernels is not to be seen: it would order them.
     set(sanitize_flags "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:TESSERA_UNSEEN_BY_TSAN>>>:${sanitize_flags}>")
   endif()
   target_compile_options(tessera_flags INTERFACE "${sanitize_flags}")

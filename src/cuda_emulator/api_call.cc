@@ -20,6 +20,7 @@ cudaError_t error_due(Machine& machine, std::string_view call, int gpu) {
     if (failure->after-- > 0) continue;
     const cudaError_t error = failure->error;
     machine.failures.erase(failure);
+    machine.report.clear();
     return error;
   }
   return machine.gpus[gpu].broken;

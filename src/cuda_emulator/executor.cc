@@ -35,6 +35,29 @@ CUstream_st* choose_stream(Machine& machine) {
   return nullptr;
 }
 
+// A GPU that is far behind its host: nothing runs until somebody waits, or nothing has been
+// submitted for a while. Only so does a stream overtake another that has more to do.
+constexpr uint64_t kPatienceNs = 200'000;
+
+bool is_late(Machine& machine) {
+  switch (machine.settings.order) {
+    case ThreadOrder::kForward:
+      return false;
+    case ThreadOrder::kReverse:
+      return true;
+    case ThreadOrder::kRandom:
+      return machine.random.below(4) == 0;
+  }
+  return false;
+}
+
+void let_work_pile_up(Machine& machine, std::unique_lock<QuietMutex>& lock) {
+  while (machine.waiting_hosts == 0 && machine.submissions != machine.piled_up) {
+    machine.piled_up = machine.submissions;
+    machine.changed.wait_for(lock, kPatienceNs);
+  }
+}
+
 void advance_clock(const Machine& machine, CUstream_st& stream, const StreamOp& op) {
   stream.clock_us = std::max(stream.clock_us, op.not_before_us);
   if (op.awaited != nullptr) stream.clock_us = std::max(stream.clock_us, op.awaited->time_us);
@@ -86,6 +109,7 @@ void run_executor(Machine& machine) {
   const TsanUnseen unseen;
   std::unique_lock lock(machine.mutex);
   for (;;) {
+    if (is_late(machine)) let_work_pile_up(machine, lock);
     if (CUstream_st* stream = choose_stream(machine)) {
       run_one(machine, lock, *stream);
     } else {
@@ -102,6 +126,7 @@ void submit(Machine& machine, cudaStream_t stream, StreamOp op) {
   tsan_release(queued.get());
   stream->queue.push_back(std::move(queued));
   ++stream->submitted;
+  ++machine.submissions;
   if (!machine.executor_started) {
     machine.executor_started = true;
     std::thread([&machine] { run_executor(machine); }).detach();
@@ -111,20 +136,17 @@ void submit(Machine& machine, cudaStream_t stream, StreamOp op) {
 
 void wait_for_stream(Machine& machine, std::unique_lock<QuietMutex>& lock, cudaStream_t stream) {
   const uint64_t submitted = stream->submitted;
-  machine.changed.wait(lock, [&] { return stream->finished >= submitted; });
+  wait_as_host(machine, lock, [&] { return stream->finished >= submitted; });
   machine.host_clock_us = std::max(machine.host_clock_us, stream->clock_us);
   tsan_acquire(&stream->token);
 }
 
 void wait_for_gpu(Machine& machine, std::unique_lock<QuietMutex>& lock, int gpu) {
-  for (;;) {
-    const auto working = [&](const auto& stream) {
+  wait_as_host(machine, lock, [&] {
+    return std::none_of(machine.streams.begin(), machine.streams.end(), [&](const auto& stream) {
       return stream->device == gpu && stream->finished < stream->submitted;
-    };
-    const auto found = std::find_if(machine.streams.begin(), machine.streams.end(), working);
-    if (found == machine.streams.end()) break;
-    machine.changed.wait(lock);
-  }
+    });
+  });
   for (const auto& stream : machine.streams)
     if (stream->device == gpu) tsan_acquire(&stream->token);
 }

@@ -93,6 +93,9 @@ struct Machine {
 
   Seeded random{1};
   bool executor_started = false;
+  uint64_t submissions = 0;  ///< ops, ever
+  uint64_t piled_up = 0;     ///< of them, those that a late executor has waited for
+  int waiting_hosts = 0;     ///< threads in a call that waits
 
   Machine();
   void reset(const EmulatedMachine& wanted);
@@ -108,6 +111,16 @@ Machine& machine();
 
 /// Queues an op; `stream` is valid and the lock held. Starts the executor.
 void submit(Machine& machine, cudaStream_t stream, StreamOp op);
+
+/// Waits in a call of the runtime until `condition()`.
+template <typename Condition>
+void wait_as_host(Machine& machine, std::unique_lock<QuietMutex>& lock,
+                  const Condition& condition) {
+  ++machine.waiting_hosts;
+  machine.changed.notify_all();
+  machine.changed.wait(lock, condition);
+  --machine.waiting_hosts;
+}
 
 /// Waits until `stream` has run all that was submitted to it until now.
 void wait_for_stream(Machine& machine, std::unique_lock<QuietMutex>& lock, cudaStream_t stream);

@@ -126,7 +126,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     if (event == nullptr) return cudaErrorInvalidResourceHandle;
     const std::shared_ptr<EventMark> mark = event->mark;
     if (mark == nullptr) return cudaSuccess;
-    machine.changed.wait(lock, [&] { return mark->passed; });
+    wait_as_host(machine, lock, [&] { return mark->passed; });
     machine.host_clock_us = std::max(machine.host_clock_us, mark->time_us);
     tsan_acquire(mark.get());
     return machine.gpus[mark->device].broken;

@@ -35,19 +35,6 @@ void ThreadBlock::set_order(ThreadOrder order, uint64_t seed) {
   random_ = Seeded(seed);
 }
 
-DeviceThread* ThreadBlock::ReadyThreads::take_first() {
-  DeviceThread* const thread = at_[first_];
-  first_ = (first_ + 1) % kMaxBlockThreads;
-  --count_;
-  return thread;
-}
-
-DeviceThread* ThreadBlock::ReadyThreads::take_random(Seeded& random) {
-  std::swap(at_[(first_ + random.below(count_)) % kMaxBlockThreads],
-            at_[(first_ + count_ - 1) % kMaxBlockThreads]);
-  return take_last();
-}
-
 void ThreadBlock::run(dim3 block, uint3 index, const std::function<void()>& body, void* end_token) {
   if (home_ == nullptr) home_ = std::make_unique<Fiber>();
   home_->take_tsan_fiber();
@@ -92,8 +79,8 @@ void ThreadBlock::place_threads(dim3 block) {
   }
   threads_.clear();
   ready_.clear();
-  for (Warp& warp : warps_) warp.count = 0;
-  exited_ = at_barrier_ = 0;
+  for (Warp& warp : warps_) warp.count = warp.so_far = 0;
+  exited_ = at_barrier_ = barriers_ = 0;
   votes_ = 0;
   failed_ = false;
   for (uint32_t i = 0; i < count; ++i) {
@@ -160,10 +147,11 @@ int ThreadBlock::barrier(bool vote, std::source_location place) {
   self.place = place;
   votes_ += vote ? 1 : 0;
   ++at_barrier_;
-  tsan_release(&tokens_->barrier);
+  uint64_t* const token = &tokens_->barriers[barriers_ % 2];
+  tsan_release(token);
   if (at_barrier_ == threads_.size()) open_barrier(place);
   give_way();
-  tsan_acquire(&tokens_->barrier);
+  tsan_acquire(token);
   return last_votes_;
 }
 
@@ -175,6 +163,7 @@ void ThreadBlock::open_barrier(std::source_location place) {
   last_votes_ = votes_;
   votes_ = 0;
   at_barrier_ = 0;
+  ++barriers_;
   for (DeviceThread* thread : threads_) {
     thread->state = ThreadState::kReady;
     ready_.add(thread);
@@ -190,46 +179,53 @@ void ThreadBlock::collective(WarpWord word, uint32_t mask, const void* given, vo
   self.mask = mask;
   self.given = given;
   self.taken = taken;
-  const uint32_t lane_bit = 1u << self.lane();
-  if ((mask & lane_bit) == 0) fail("a lane is not in its own mask", place);
+  if ((mask >> self.lane() & 1) == 0) fail("a lane is not in its own mask", place);
 
-  const uint32_t number = self.linear / kWarpThreads;
-  Warp& warp = warps_[number];
-  uint32_t i = 0;
-  while (i < warp.count && (warp.gatherings[i].word != word || warp.gatherings[i].mask != mask))
-    ++i;
-  if (i == warp.count) warp.gatherings[warp.count++] = {word, mask, 0};
-  Gathering& gathering = warp.gatherings[i];
-  gathering.arrived |= lane_bit;
-
-  const size_t first = number * kWarpThreads;
+  const size_t first = self.linear - self.lane();
   const std::span<DeviceThread* const> lanes(
       threads_.data() + first, std::min<size_t>(kWarpThreads, threads_.size() - first));
   const uint32_t present = lanes.size() == kWarpThreads ? ~0u : (1u << lanes.size()) - 1;
+  Warp& warp = warps_[first / kWarpThreads];
+  Gathering& gathering = join(warp, self);
+  uint64_t* const token = gathering.token;
+  if (word == WarpWord::kSyncWarp) tsan_release(token);
   if (gathering.arrived == (mask & present)) {
+    const Gathering all_here = gathering;
     gathering = warp.gatherings[--warp.count];
-    if (word >= WarpWord::kMatrixMultiply && lanes.size() < kWarpThreads)
-      fail("needs a whole warp", place);
-    for (uint32_t left = mask & present; left != 0; left &= left - 1) {
-      DeviceThread* const lane = lanes[std::countr_zero(left)];
-      if (word >= WarpWord::kMatrixMultiply && !same_place(lane->place, place))
-        fail("the lanes of a warp must do this in the same place of the program", place);
-    }
-    if (combine != nullptr) combine(lanes, mask & present);
-    for (uint32_t left = mask & present; left != 0; left &= left - 1) {
-      DeviceThread* const lane = lanes[std::countr_zero(left)];
-      lane->state = ThreadState::kReady;
-      ready_.add(lane);
-    }
+    complete(all_here, lanes, combine, place);
   }
   give_way();
+  if (word == WarpWord::kSyncWarp) tsan_acquire(token);
 }
 
-void ThreadBlock::sync_warp(uint32_t mask, std::source_location place) {
-  void* const token = &tokens_->warps[running_->linear / kWarpThreads];
-  tsan_release(token);
-  collective(WarpWord::kSyncWarp, mask, nullptr, nullptr, nullptr, place);
-  tsan_acquire(token);
+ThreadBlock::Gathering& ThreadBlock::join(Warp& warp, const DeviceThread& thread) {
+  uint32_t i = 0;
+  while (i < warp.count &&
+         (warp.gatherings[i].word != thread.word || warp.gatherings[i].mask != thread.mask))
+    ++i;
+  if (i == warp.count) {
+    uint64_t* const token =
+        &tokens_->warps[thread.linear / kWarpThreads][warp.so_far++ % kWarpTokens];
+    warp.gatherings[warp.count++] = {thread.word, thread.mask, 0, token};
+  }
+  warp.gatherings[i].arrived |= 1u << thread.lane();
+  return warp.gatherings[i];
+}
+
+void ThreadBlock::complete(const Gathering& gathering, std::span<DeviceThread* const> lanes,
+                           CombineLanes combine, std::source_location place) {
+  const bool by_whole_warp = gathering.word >= WarpWord::kMatrixMultiply;
+  if (by_whole_warp && lanes.size() < kWarpThreads) fail("needs a whole warp", place);
+  for (uint32_t left = gathering.arrived; left != 0; left &= left - 1) {
+    if (by_whole_warp && !same_place(lanes[std::countr_zero(left)]->place, place))
+      fail("the lanes of a warp must do this in the same place of the program", place);
+  }
+  if (combine != nullptr) combine(lanes, gathering.arrived);
+  for (uint32_t left = gathering.arrived; left != 0; left &= left - 1) {
+    DeviceThread* const lane = lanes[std::countr_zero(left)];
+    lane->state = ThreadState::kReady;
+    ready_.add(lane);
+  }
 }
 
 void ThreadBlock::fail(const std::string& what, std::source_location place) {

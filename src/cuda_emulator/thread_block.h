@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda_emulator/device_thread.h"
+#include "cuda_emulator/ready_threads.h"
 #include "cuda_emulator/seeded.h"
 #include "cuda_emulator/thread_order.h"
 
@@ -41,12 +42,10 @@ class ThreadBlock {
   /// __syncthreads. Returns how many threads came with a vote.
   int barrier(bool vote, std::source_location place);
 
-  /// Waits for the lanes of `mask`; whoever comes last computes for all.
+  /// Waits for the lanes of `mask`; whoever comes last computes for all. To ThreadSanitizer only
+  /// kSyncWarp orders the lanes.
   void collective(WarpWord word, uint32_t mask, const void* given, void* taken,
                   CombineLanes combine, std::source_location place);
-
-  /// Orders the lanes of a warp for ThreadSanitizer, which the other collectives do not.
-  void sync_warp(uint32_t mask, std::source_location place);
 
   /// Ends the block with a report.
   [[noreturn]] void fail(const std::string& what, std::source_location place);
@@ -57,32 +56,24 @@ class ThreadBlock {
   void see_host_work();
 
  private:
+  // ThreadSanitizer's tokens, new for every block, and for every barrier another one: a token used
+  // again orders whoever comes to it late after what its first users have done since.
+  static constexpr uint32_t kWarpTokens = 8;
+  struct Tokens {
+    uint64_t start;
+    uint64_t barriers[2];
+    uint64_t warps[kMaxBlockThreads / kWarpThreads][kWarpTokens];
+  };
   struct Gathering {  // lanes of a warp that wait for each other
     WarpWord word;
     uint32_t mask;
     uint32_t arrived;
+    uint64_t* token;
   };
   struct Warp {
     std::array<Gathering, kWarpThreads> gatherings;
     uint32_t count = 0;
-  };
-  // ThreadSanitizer's, new for every block: a token that two blocks share would order them, and
-  // hide a race between them.
-  struct Tokens {
-    uint64_t start, barrier, warps[kMaxBlockThreads / kWarpThreads];
-  };
-  class ReadyThreads {  // a ring: nothing may be allocated while threads run
-   public:
-    bool empty() const { return count_ == 0; }
-    void clear() { first_ = count_ = 0; }
-    void add(DeviceThread* thread) { at_[(first_ + count_++) % kMaxBlockThreads] = thread; }
-    DeviceThread* take_first();
-    DeviceThread* take_last() { return at_[(first_ + --count_) % kMaxBlockThreads]; }
-    DeviceThread* take_random(Seeded& random);
-
-   private:
-    std::array<DeviceThread*, kMaxBlockThreads> at_;
-    uint32_t first_ = 0, count_ = 0;
+    uint32_t so_far = 0;
   };
 
   DeviceThread& next_fiber();
@@ -92,6 +83,9 @@ class ThreadBlock {
   void give_way();
   void enter(Fiber& from, DeviceThread& next);
   void open_barrier(std::source_location place);
+  Gathering& join(Warp& warp, const DeviceThread& thread);
+  void complete(const Gathering& gathering, std::span<DeviceThread* const> lanes,
+                CombineLanes combine, std::source_location place);
   void abandon_threads();
 
   ThreadOrder order_ = ThreadOrder::kForward;
@@ -108,7 +102,7 @@ class ThreadBlock {
   std::array<Warp, kMaxBlockThreads / kWarpThreads> warps_;
   ReadyThreads ready_;
   DeviceThread* running_ = nullptr;
-  uint32_t exited_ = 0, at_barrier_ = 0;
+  uint32_t exited_ = 0, at_barrier_ = 0, barriers_ = 0;
   int votes_ = 0, last_votes_ = 0;
   bool failed_ = false;
   std::string report_;

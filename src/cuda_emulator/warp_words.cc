@@ -93,7 +93,7 @@ int sync_block(bool vote, std::source_location place) {
 }
 
 void sync_warp(uint32_t mask, std::source_location place) {
-  thread_block().sync_warp(mask, place);
+  thread_block().collective(WarpWord::kSyncWarp, mask, nullptr, nullptr, nullptr, place);
 }
 
 void shuffle_lanes(WarpWord word, uint32_t mask, void* value, size_t bytes, int source,
