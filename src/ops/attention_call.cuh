@@ -39,7 +39,7 @@ struct AttentionCall {
   const std::byte* pages;
   int64_t page_count, block_bytes, key_bytes, value_bytes;
   int heads, kv_heads, head_dim;
-  float scale;                      ///< of scores as powers of 2: the op's times log2(e)
+  float scale;
   bool out_aligned;                 ///< four numbers may be written as one word
   KernelFault* fault;
 };
@@ -88,7 +88,7 @@ __device__ inline void store_out(const AttentionCall& call, int64_t row, int hea
   if (count > 3) to[3] = four.w;
 }
 
-/// Over f32 pages.
+/// Over f32 pages, to the bits of the CPUs.
 void attend_floats(const CudaQueue& queue, const AttentionCall& call);
 
 /// Over bf16 or int8 pages: tiles of rows of one sequence walk through its tokens from the first

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "cuda/kernel.cuh"
 #include "ops/attention_call.cuh"
@@ -35,7 +33,7 @@ AttentionCall attention_call(const CudaQueue& queue, const Tensor& q, const KvPa
           .heads = static_cast<int>(heads),
           .kv_heads = static_cast<int>(pages.kv_heads),
           .head_dim = static_cast<int>(pages.head_dim),
-          .scale = scale * std::numbers::log2e_v<float>,
+          .scale = scale,
           .out_aligned = rows_aligned(out) && pages.head_dim % 4 == 0,
           .fault = queue.fault};
 }
@@ -43,7 +41,8 @@ AttentionCall attention_call(const CudaQueue& queue, const Tensor& q, const KvPa
 // Keys and values of all tokens -> pages in order, one head of one page to a block; 0 past the last
 // token.
 template <bool kFloats>
-__global__ void fill_pages_kernel(const float* k, int64_t k_stride, const float* v,
+__global__ void __launch_bounds__(kFillThreads)
+    fill_pages_kernel(const float* k, int64_t k_stride, const float* v,
                                   int64_t v_stride, int64_t tokens, int dim, std::byte* pages,
                                   int64_t block_bytes, int64_t key_bytes, int64_t value_bytes) {
   

@@ -1,89 +1,90 @@
-#include <algorithm>
-
 #include "cuda/kernel.cuh"
 #include "ops/attention_call.cuh"
-#include "ops/attention_step.cuh"
+#include "ops/attention_tile.h"
 #include "ops/enqueue.cuh"
+#include "ops/float_math.h"
 #include "ops/reduce.cuh"
+
+// f32 pages: the definition of attention_tile.h in its own order, to the bits of the CPUs; compiled
+// without contraction (CMakeLists.txt). For comparisons: nothing is read once for several heads.
 
 namespace tessera {
 namespace {
 
-constexpr int kFloatWarps = 4;
-constexpr int kFloatThreads = kFloatWarps * kWarpThreads;
+constexpr int kFloatThreads = 128;
 constexpr int kMostDims = 256;  // kMaxHeadDim
-constexpr int kLaneDims = kMostDims / kWarpThreads;
+constexpr int kThreadDims = kMostDims / kFloatThreads;
+constexpr int kGroup = static_cast<int>(kGroupTokens);
 
-// A block has one head of one row; warp w meets pages w, w + 4, .. of its context, then the warps'
-// results are added in their order. A lane has a token and every second dimension of a page's keys,
-// and dimensions lane, lane + 32, .. of its values. The definition of attention_step.cuh with a
-// page for a step, a warp for a split, and fma chains in f32.
+struct FloatShared {
+  float q[kMostDims];
+  float scores[kGroup], weights[kGroup];
+  const float* values[kGroup / kPageTokens];  // of the group's pages, null: of a page that is none
+};
+
+// One head of one row. Threads are tokens of a group for its scores, then dimensions for its values.
 __global__ void __launch_bounds__(kFloatThreads) attend_floats_kernel(AttentionCall call) {
-  struct Shared {
-    float q[kMostDims];
-    float weights[kFloatWarps][kPageTokens];
-    SplitTotal totals[kFloatWarps];
-    float sums[kFloatWarps][kMostDims];
-  };
-  auto& shared = block_shared<Shared>();
-  const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarpThreads;
-  const int lane = thread % kWarpThreads, slot = lane % kPageTokens;
+  auto& shared = block_shared<FloatShared>();
+  const int thread = static_cast<int>(threadIdx.x), slot = thread % kPageTokens;
   const int head = static_cast<int>(blockIdx.y), kv_head = head / (call.heads / call.kv_heads);
-  const int64_t row = blockIdx.x;
+  const int64_t row = blockIdx.x, column = static_cast<int64_t>(head) * call.head_dim;
   const int context = row_context(call, row), dim = call.head_dim;
   if (context == 0) return;
-  const int64_t sequence = row_sequence(call, row), column = static_cast<int64_t>(head) * dim;
   for (int d = thread; d < dim; d += kFloatThreads)
     shared.q[d] = call.q[row * call.q_stride + column + d];
   __syncthreads();
 
-  float sums[kLaneDims] = {};
-  float largest = kLowestScore, total = 0;
-  
-  for (int first = warp * kPageTokens; first < context; first += kFloatWarps * kPageTokens) {
-    const int page = page_of(call, sequence, first / kPageTokens), count = min(kPageTokens, context - first);
-    const auto* keys = reinterpret_cast<const float*>(keys_of(call, page, kv_head)) + slot;
-    const auto* values = reinterpret_cast<const float*>(values_of(call, page, kv_head));
-    float score = 0;
-    if (page >= 0 && slot < count)
-      for (int d = lane / kPageTokens; d < dim; d += 2)
+  float sums[kThreadDims] = {}, lane = 0 /* l of the definition, of this slot */, largest = kLowestScore;
+  for (int first = 0; first < context; first += kGroup) {
+    const int count = min(kGroup, context - first);
+    if (thread < count) {
+      const int page = page_of(call, row_sequence(call, row), (first + thread) / kPageTokens);
+      const auto* keys = reinterpret_cast<const float*>(keys_of(call, page, kv_head)) + slot;
+      float score = 0;
+      for (int d = 0; d < dim && page >= 0; ++d)
         score = fmaf(shared.q[d], keys[d * kPageTokens], score);
-    score = __fmul_rn(score + __shfl_xor_sync(kWholeWarp, score, kPageTokens), call.scale);
+      shared.scores[thread] = call.scale * score;
+      if (slot == 0)
+        shared.values[thread / kPageTokens] =
+            page < 0 ? nullptr : reinterpret_cast<const float*>(values_of(call, page, kv_head));
+    }
+    __syncthreads();
+    const float before = largest;
+    for (int token = 0; token < count; ++token) {
+      const float score = shared.scores[token];
+      if (largest < score) largest = score;  // not of NaN, which comes through the weights
+    }
+    const float factor = exp_f32_of_negative(before - largest);
+    if (thread < kGroup)
+      shared.weights[thread] =
+          thread < count ? exp_f32_of_negative(shared.scores[thread] - largest) : 0;
+    __syncthreads();
 
-    float most = slot < count ? fmaxf(largest, score) : largest;
+    const float* weights = shared.weights;
+    lane = lane * factor + ((weights[slot] + weights[slot + 16]) +
+                            (weights[slot + 32] + weights[slot + 48]));
 #pragma unroll
-    for (int step = kPageTokens / 2; step > 0; step /= 2)
-      most = fmaxf(most, __shfl_xor_sync(kWholeWarp, most, step));
-    const float factor = exp2f(largest - most);
-    const float weight = slot < count ? exp2f(score - most) : 0;
-    largest = most;
-    total = fmaf(total, factor, warp_sum<kPageTokens>(weight));
-    __syncwarp();  // the last page's weights have been read
-    if (lane < kPageTokens) shared.weights[warp][slot] = weight;
-    __syncwarp();
-#pragma unroll
-    for (int i = 0; i < kLaneDims; ++i) {
-      const int d = lane + i * kWarpThreads;
+    for (int i = 0; i < kThreadDims; ++i) {
+      const int d = thread + i * kFloatThreads;
       if (d >= dim) break;
-      sums[i] = __fmul_rn(sums[i], factor);
-      for (int token = 0; token < count && page >= 0; ++token)
-        sums[i] = fmaf(shared.weights[warp][token], values[token * dim + d], sums[i]);
+      float sum = sums[i] * factor;
+#pragma unroll 4
+      for (int token = 0; token < count; ++token) {
+        const float* values = shared.values[token / kPageTokens];
+        if (values != nullptr)
+          sum = fmaf(weights[token], values[token % kPageTokens * dim + d], sum);
+      }
+      sums[i] = sum;
     }
   }
-  if (lane == 0) shared.totals[warp] = {largest, total};
-#pragma unroll
-  for (int i = 0; i < kLaneDims; ++i) shared.sums[warp][lane + i * kWarpThreads] = sums[i];
-  __syncthreads();
 
-  for (int d = thread; d < dim; d += kFloatThreads) {
-    SplitTotal all = shared.totals[0];
-    float sum = shared.sums[0][d];
 #pragma unroll
-    for (int part = 1; part < kFloatWarps; ++part) {
-      const SplitTotal one = shared.totals[part];
-      sum = combined(sum, shared.sums[part][d], all.take(one.largest, one.sum));
-    }
-    call.out[row * call.out_stride + column + d] = sum / all.sum;
+  for (int half = kPageTokens / 2; half > 0; half /= 2)
+    lane += __shfl_xor_sync(kWholeWarp, lane, half);
+#pragma unroll
+  for (int i = 0; i < kThreadDims; ++i) {
+    const int d = thread + i * kFloatThreads;
+    if (d < dim) call.out[row * call.out_stride + column + d] = sums[i] / lane;
   }
 }
 

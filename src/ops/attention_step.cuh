@@ -8,9 +8,9 @@
 #include "ops/reduce.cuh"
 
 // The softmax of a row, in an order that its tokens alone give. Within a split, step by step of 32
-// tokens, from m = the lowest f32, l = 0, a = 0; scores in units of log2(e):
+// tokens, from m = the lowest f32, l = 0, a = 0; scores as powers of 2:
 //
-//   s[t]  = dot(q, key[t]) * scale, over int8 pages * (key_scale[t] * scale)
+//   s[t]  = dot(q, key[t]) * (scale * log2(e)), over int8 pages * (key_scale[t] * ..)
 //   m'    = the larger of m and all s[t] of the step
 //   p[t]  = exp2(s[t] - m'); c = exp2(m - m')
 //   l     = l * c + the sum of p: of eight neighbours as a tree, then a tree over those
@@ -25,6 +25,12 @@
 // Nothing here is left to the compiler's choice of contractions: kernels agree to the bit.
 
 namespace tessera {
+
+/// The scale of scores that are powers of 2.
+__device__ inline float base2_scale(const AttentionCall& call) {
+  constexpr float kLog2E = 0x1.715476p+0F;
+  return __fmul_rn(call.scale, kLog2E);
+}
 
 /// Of queries g and g + 8, tokens 8 t .. 8 t + 7 of a step.
 struct StepScores {

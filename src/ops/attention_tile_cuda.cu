@@ -10,7 +10,7 @@ namespace tessera {
 namespace {
 
 constexpr int kTileWarps = 4;
-constexpr int kStageThreads = kTileWarps * kWarpThreads;
+constexpr int kStageThreads = kTileWarps * kWarpLanes;
 constexpr int kTileQueries = 16 * kTileWarps;  // a query: one row's head
 
 // Sums of more than 128 dimensions are too many for a thread: two warps have the same queries then,
@@ -51,40 +51,45 @@ struct TileStage {
     value_dim = thread % 8 * 2;
   }
 
-  // Pages of this thread's keys and values, -1: none. Tokens of the step from `count` on are 0.
-  __device__ void load(const AttentionCall& call, int key_page, int value_page, int kv_head,
-                       int count) {
-    const int dim = call.head_dim, pairs = (dim + 1) / 2;
-    const std::byte* from = keys_of(call, key_page, kv_head);
-    const std::byte* first =
-        from + (key_pair * kPageTokens + key_token % kPageTokens) * Words::kBytes;
+  // `page`: of this thread's keys, -1: none.
+  __device__ void load_keys(const AttentionCall& call, int page, int kv_head) {
+    const int pairs = (call.head_dim + 1) / 2;
+    const std::byte* from = keys_of(call, page, kv_head) +
+                            (key_pair * kPageTokens + key_token % kPageTokens) * Words::kBytes;
 #pragma unroll
     for (int n = 0; n < kFours; ++n)
-      keys[n] = load_or_zero<typename Words::Four>(
-          first + n * 16 * kPageTokens * Words::kBytes, key_page >= 0 && key_pair + 16 * n < pairs);
-    const std::byte* values_from = values_of(call, value_page, kv_head);
+      keys[n] = load_or_zero<typename Words::Four>(from + n * 16 * kPageTokens * Words::kBytes,
+                                                   page >= 0 && key_pair + 16 * n < pairs);
+  }
+
+  // `page`: of this thread's values, -1: none. Only the first `count` tokens of the step are there.
+  __device__ void load_values(const AttentionCall& call, int page, int kv_head, int count) {
+    const int dim = call.head_dim, pairs = (dim + 1) / 2;
+    const std::byte* values_from = values_of(call, page, kv_head);
     const std::byte* pair = values_from + value_pair % 8 * dim * Words::kBytes;
 #pragma unroll
     for (int n = 0; n < kTwos; ++n)
-      values[n] = load_values<Words, kOdd>(pair, value_dim + 16 * n, dim,
-                                           value_page >= 0 && 2 * value_pair < count);
+      values[n] = load_pair<Words, kOdd>(pair, value_dim + 16 * n, dim,
+                                         page >= 0 && 2 * value_pair < count);
     if constexpr (Words::kScaled) {
-      // Threads 0 .. 3 of a pair of tokens: the scales of its keys and values. Their page is that of
-      // the values.
+      // Of a pair's eight threads four have a scale: of its two keys and its two values.
       const int token = value_pair * 2 % kPageTokens + value_dim / 2 % 2;
       const std::byte* scales =
-          value_dim < 4 ? keys_of(call, value_page, kv_head) + pairs * kPageTokens * Words::kBytes
+          value_dim < 4 ? keys_of(call, page, kv_head) + pairs * kPageTokens * Words::kBytes
                         : values_from + dim * (kPageTokens / 2) * Words::kBytes;
-      scale = load_or_zero<float>(scales + token * sizeof(float), value_page >= 0 && value_dim < 8);
+      scale = load_or_zero<float>(scales + token * sizeof(float), page >= 0 && value_dim < 8);
     }
   }
 
-  __device__ void store(TileShared<kDim>& shared, int count) const {
+  __device__ void store_keys(TileShared<kDim>& shared) const {
 #pragma unroll
     for (int n = 0; n < kFours; ++n)
       if (kDim % 32 == 0 || key_pair + 16 * n < kDim / 2)
         *reinterpret_cast<uint4*>(&shared.keys[key_pair + 16 * n][key_token]) =
             Words::widen(keys[n]);
+  }
+
+  __device__ void store_values(TileShared<kDim>& shared, int count) const {
     const uint32_t mask = pair_mask(count - 2 * value_pair);
 #pragma unroll
     for (int n = 0; n < kTwos; ++n) {
@@ -103,8 +108,8 @@ struct TileStage {
 // Rows first .. first + count - 1, all of one sequence, of one kv head the query heads `head` ..
 // head + heads - 1.
 struct TileRows {
-  int64_t first, sequence;
-  int count, kv_head, head, heads;
+  int first, sequence, count;
+  int kv_head, head, heads;
 };
 
 // A launch's tiles are spans of `rows` rows (blockIdx.x); block z takes the z-th run of rows of one
@@ -119,15 +124,15 @@ __device__ TileRows find_tile(const AttentionCall& call, int rows, bool skip_sin
   tile.heads = min(part, group - first_head);
 
   // The last spans of a causal chunk have most to do: they start first.
-  const int64_t span = static_cast<int64_t>(gridDim.x - 1 - blockIdx.x) * rows;
-  const int64_t end = span + rows < call.rows ? span + rows : call.rows;
+  const int span = static_cast<int>(gridDim.x - 1 - blockIdx.x) * rows;
+  const int end = min(span + rows, static_cast<int>(call.rows));
   if (call.sequence == nullptr) {
     tile.first = span;
-    tile.count = static_cast<int>(end - span);
+    tile.count = end - span;
     return tile;
   }
   int run = -1;
-  int64_t row = span;
+  int row = span;
   for (; row < end; ++row) {
     if (row == span || call.sequence[row] != call.sequence[row - 1]) ++run;
     if (run == static_cast<int>(blockIdx.z)) break;
@@ -136,7 +141,7 @@ __device__ TileRows find_tile(const AttentionCall& call, int rows, bool skip_sin
   tile.first = row;
   tile.sequence = call.sequence[row];
   while (row < end && call.sequence[row] == tile.sequence) ++row;
-  tile.count = static_cast<int>(row - tile.first);
+  tile.count = row - tile.first;
   const bool single = tile.count == 1 &&
                       (tile.first == 0 || call.sequence[tile.first - 1] != tile.sequence) &&
                       (row == call.rows || call.sequence[row] != tile.sequence);
@@ -229,7 +234,7 @@ struct TileQueries {
 
   __device__ static bool any_is_no_number(const TileShared<kDim>& shared, int lane) {
     bool found = false;
-    for (int i = lane; i < 16 * kDim; i += kWarpThreads)
+    for (int i = lane; i < 16 * kDim; i += kWarpLanes)
       found = found || holds_no_number(shared.values[i / kDim][i % kDim]);
     return __any_sync(kWholeWarp, found);
   }
@@ -289,7 +294,7 @@ struct TileQueries {
 
 __device__ int warp_largest(int x) {
 #pragma unroll
-  for (int step = kWarpThreads / 2; step > 0; step /= 2)
+  for (int step = kWarpLanes / 2; step > 0; step /= 2)
     x = max(x, __shfl_xor_sync(kWholeWarp, x, step));
   return x;
 }
@@ -301,8 +306,8 @@ __global__ void __launch_bounds__(kTileThreads<kDim>, 1)
     attend_tile_kernel(AttentionCall call, int rows, bool skip_single) {
   constexpr bool kAhead = kDim <= 128;  // else there are no registers for the next step
   auto& shared = block_shared<TileShared<kDim>>();
-  const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarpThreads;
-  const int lane = thread % kWarpThreads, g = lane / 4, t = lane % 4;
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarpLanes;
+  const int lane = thread % kWarpLanes, g = lane / 4, t = lane % 4;
   const bool stages = kTileHalves<kDim> == 1 || thread < kStageThreads;
   const TileRows tile = find_tile(call, rows, skip_single);
   if (tile.count == 0) return;
@@ -316,7 +321,7 @@ __global__ void __launch_bounds__(kTileThreads<kDim>, 1)
   const float* q[2];
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-    const int64_t row = row_of(h);
+    const int row = row_of(h);
     queries.context[h] = row < tile.first + tile.count ? row_context(call, row) : 0;
     if (queries.context[h] > 0) shortest = min(shortest, queries.context[h]);
     longest = max(longest, queries.context[h]);
@@ -338,22 +343,34 @@ __global__ void __launch_bounds__(kTileThreads<kDim>, 1)
   const auto page_at = [&](int token) {
     return token < limit ? page_of(call, tile.sequence, token / kPageTokens) : -1;
   };
-  int key_page = page_at(stage.key_token), value_page = page_at(2 * stage.value_pair);
-  const auto start = [&](int first) {  // loads step `first`, and the pages of the next
-    stage.load(call, key_page, value_page, tile.kv_head, limit - first);
-    key_page = page_at(first + kStepTokens + stage.key_token);
-    value_page = page_at(first + kStepTokens + 2 * stage.value_pair);
+  int key_page, value_page;  // of the step that is loaded next, known before it is
+  const auto know_pages = [&](int first) {
+    key_page = page_at(first + stage.key_token);
+    value_page = page_at(first + 2 * stage.value_pair);
   };
-  if constexpr (kAhead) start(0);
+  know_pages(0);
+  if constexpr (kAhead) {
+    stage.load_keys(call, key_page, tile.kv_head);
+    stage.load_values(call, value_page, tile.kv_head, limit);
+    know_pages(kStepTokens);
+  }
   for (int first = 0; first < limit; first += kStepTokens) {
+    const int next = first + kStepTokens;
     if (first % kSplitTokens == 0) queries.start_split();
     __syncthreads();  // the last step's words have been read
-    if (!kAhead && stages) start(first);
-    if (stages) stage.store(shared, limit - first);
+    if (stages) {
+      if constexpr (!kAhead) stage.load_keys(call, key_page, tile.kv_head);
+      stage.store_keys(shared);
+      if constexpr (!kAhead) stage.load_values(call, value_page, tile.kv_head, limit - first);
+      stage.store_values(shared, limit - first);
+    }
     __syncthreads();
-    const int next = first + kStepTokens;
-    if (kAhead && next < limit) start(next);
-    if (first < longest) queries.meet(shared, first, shortest, call.scale, lane);
+    if (kAhead && next < limit) {
+      stage.load_keys(call, key_page, tile.kv_head);
+      stage.load_values(call, value_page, tile.kv_head, limit - next);
+    }
+    know_pages(kAhead ? next + kStepTokens : next);
+    if (first < longest) queries.meet(shared, first, shortest, base2_scale(call), lane);
     if (next % kSplitTokens != 0 && next < limit) continue;
     const int split = first / kSplitTokens * kSplitTokens;
 #pragma unroll

@@ -68,7 +68,7 @@ __device__ T load_or_zero(const std::byte* from, bool there) {
 /// Values of dimensions d, d + 1 of a pair of tokens, d even; 0 past `dim`. Without kOdd dim is
 /// even, and so two words start at an even one.
 template <typename Words, bool kOdd>
-__device__ typename Words::Two load_values(const std::byte* pair, int d, int dim, bool there) {
+__device__ typename Words::Two load_pair(const std::byte* pair, int d, int dim, bool there) {
   const std::byte* from = pair + d * Words::kBytes;
   if constexpr (!kOdd) {
     return load_or_zero<typename Words::Two>(from, there && d < dim);
