@@ -39,7 +39,8 @@ Sizes sizes_for(const Device& device) {
     return {
         .in = 4096, .kv_heads = 8, .weight_bytes = 96 * kMiB, .max_rows = 96, .max_context = 16384};
   if (kCudaEmulated)
-    return {.in = 256, .kv_heads = 1, .weight_bytes = kMiB, .max_rows = 12, .max_context = 512};
+    return {
+        .in = 256, .kv_heads = 1, .weight_bytes = 256 * kKiB, .max_rows = 12, .max_context = 512};
   return {.in = 4096,
           .kv_heads = 8,
           .weight_bytes = 256 * kMiB,

@@ -157,18 +157,17 @@ KernelRates measure_rates(int threads) {
 
 namespace {
 
-// What a card's kernels reach, measured on a device opened for it.
-KernelRates rates_of(const CudaCard& card) {
-  const auto measure = [&]() -> KernelRates {
-    if constexpr (kCudaBuilt) {
-      const std::unique_ptr<Device> device = open_cuda_device(
-          card.index,
-          {.name = fmt::format("cuda:{}", card.index), .budget_bytes = kCudaMeasureBudget});
-      return measure_kernel_rates(*device);
-    }
-    return {};
-  };
-  return kCudaEmulated ? measure() : calibrated_card_rates(card.name, measure);
+// A device of this one's hardware to measure on: what that books counts to no peak.
+std::unique_ptr<Device> beside(const DeviceSet& set, const Device* device) {
+  if constexpr (kCudaBuilt) {
+    const auto card = set.cards.find(device);
+    if (card != set.cards.end())
+      return open_cuda_device(card->second.index,
+                              {.name = device->info().name, .budget_bytes = kCudaMeasureBudget});
+  }
+  DeviceInfo info = device->info();
+  info.budget_bytes = kMeasureBudget;
+  return open_virtual_device(std::move(info));
 }
 
 // What the ends of links are called in the file; null: the host.
@@ -177,8 +176,12 @@ std::string end_of_link(const DeviceSet& set, const Device* device) {
   return card == set.cards.end() ? "host" : card->second.uuid;
 }
 
-PlanLink measured_link(const DeviceSet& set, Device* from, Device* to) {
-  const auto measure = [&] { return measure_link(from, to); };
+PlanLink measured_link(const DeviceSet& set, const Device* from, const Device* to) {
+  const auto measure = [&] {
+    const std::unique_ptr<Device> sends = from == nullptr ? nullptr : beside(set, from);
+    const std::unique_ptr<Device> receives = to == nullptr ? nullptr : beside(set, to);
+    return measure_link(sends.get(), receives.get());
+  };
   const std::string name = fmt::format("{} to {}", end_of_link(set, from), end_of_link(set, to));
   const Link link = kCudaEmulated ? measure() : calibrated_link(name, measure);
   return {.bytes_per_s = link.bytes_per_s, .latency_s = link.latency_s};
@@ -205,15 +208,17 @@ PlanDevice describe(const DeviceInfo& info, const KernelRates& rates, KvFormat k
 
 DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
   std::map<std::pair<int, double>, KernelRates> cpus;  // by threads and speed
-  std::map<int, KernelRates> cards;
+  std::map<std::string, KernelRates> cards;            // by name: all of a kind are alike
   DescribedDevices described;
   std::vector<PlanLink> own;  // of CPU devices, to anything
   for (const auto& device : set.devices) {
     const DeviceInfo& info = device->info();
     const auto card = set.cards.find(device.get());
     if (card != set.cards.end()) {
-      const auto [it, unknown] = cards.try_emplace(card->second.index);
-      if (unknown) it->second = rates_of(card->second);
+      const auto [it, unknown] = cards.try_emplace(card->second.name);
+      if (unknown)
+        it->second = calibrated_card_rates(
+            card->second.name, [&] { return measure_kernel_rates(*beside(set, device.get())); });
       described.devices.push_back(describe(info, it->second, kv));
       own.emplace_back();
       continue;
@@ -225,13 +230,13 @@ DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
   }
   PlanLinks& links = described.links;
   for (size_t a = 0; a < own.size(); ++a) {
-    Device* from = set.devices[a].get();
+    const Device* from = set.devices[a].get();
     const bool from_card = set.cards.contains(from);
     links.from_host.push_back(from_card ? measured_link(set, nullptr, from) : own[a]);
     links.to_host.push_back(from_card ? measured_link(set, from, nullptr) : own[a]);
     std::vector<PlanLink>& row = links.between.emplace_back();
     for (size_t b = 0; b < own.size(); ++b) {
-      Device* to = set.devices[b].get();
+      const Device* to = set.devices[b].get();
       const bool measured = a != b && (from_card || set.cards.contains(to));
       row.push_back(measured ? measured_link(set, from, to) : slower(own[a], own[b]));
     }

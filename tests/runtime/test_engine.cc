@@ -19,7 +19,7 @@ std::unique_ptr<Device> virtual_device(const std::string& name, int threads) {
 
 TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precision precision,
                        int64_t chunk_tokens, int64_t sequences, int threads,
-                       std::optional<KvFormat> kv)
+                       std::optional<KvFormat> kv, const OpenTestDevice& open)
     : model_(describe_model(read_model_config(dir))),
       tokenizer_(Tokenizer::open(dir)),
       weights_(CheckpointWeights::open(model_.config)),
@@ -27,7 +27,7 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
   Placement placement{};
   int64_t layer = 0;
   for (size_t i = 0; i < split.layers.size(); ++i) {
-    devices_.push_back(virtual_device(fmt::format("cpu:{}", i), threads));
+    devices_.push_back(open ? open(i) : virtual_device(fmt::format("cpu:{}", i), threads));
     if (split.layers[i] == 0) continue;
     placement.stages.push_back(
         {.device = devices_.back().get(),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,12 +22,16 @@ struct LayerSplit {
   int embedding = -1;           ///< -1: the host
 };
 
-/// A checkpoint loaded on virtual devices with a split drawn by the test, without the planner.
+/// Makes the device of a split with this index.
+using OpenTestDevice = std::function<std::unique_ptr<Device>(size_t index)>;
+
+/// A checkpoint loaded with a split drawn by the test, without the planner: on virtual devices, or
+/// those that `open` makes.
 class TestEngine {
  public:
   TestEngine(const std::string& dir, const LayerSplit& split, Precision precision = Precision::kF32,
              int64_t chunk_tokens = 64, int64_t sequences = 1, int threads = 2,
-             std::optional<KvFormat> kv = {});
+             std::optional<KvFormat> kv = {}, const OpenTestDevice& open = {});
 
   Answer ask(const Request& request, const CancelFlag* cancel = nullptr,
              const Engine::OnText& on_text = {});
