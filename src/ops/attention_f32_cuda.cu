@@ -76,6 +76,7 @@ __global__ void __launch_bounds__(kFloatThreads) attend_floats_kernel(AttentionC
       }
       sums[i] = sum;
     }
+    __syncthreads();  // the group's pages have been read
   }
 
 #pragma unroll
