@@ -124,6 +124,21 @@ TEST_P(SampleRowsOp, OfEqualLogitsTheNucleusHasTheFirst) {
     EXPECT_EQ(got[i], static_cast<int32_t>(i * 750 / 64));
 }
 
+// Likelier tokens stand behind the equal ones that are cut off.
+TEST_P(SampleRowsOp, TheEndOfTheNucleusMovesNoTokenBehindIt) {
+  OpDevice device = open(1);
+  const int64_t vocab = 5000;
+  std::vector<TokenDraw> draws;
+  for (uint64_t i = 0; i < 64; ++i)
+    draws.push_back({.options = {.top_p = 0.8F}, .random = i << 58});
+  std::vector<float> row(vocab), logits;
+  for (size_t i = 0; i < row.size(); ++i) row[i] = i % 2 == 0 ? 1 : 0;
+  for (size_t r = 0; r < draws.size(); ++r) logits.insert(logits.end(), row.begin(), row.end());
+  const auto got = sampled(device, logits, vocab, draws);
+  for (size_t i = 0; i < draws.size(); ++i)
+    EXPECT_EQ(got[i], drawn_by_definition(row, draws[i])) << i;
+}
+
 TEST_P(SampleRowsOp, GreedyTakesTheLargestAndOfEqualOnesTheFirst) {
   OpDevice device = open(1);
   const TokenDraw greedy = {.options = {.temperature = 0}};
