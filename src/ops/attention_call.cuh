@@ -29,18 +29,18 @@ inline constexpr float kLowestScore = -0x1.fffffep+127F;
 struct AttentionCall {
   const float* q;
   float* out;
-  int64_t q_stride, out_stride;     ///< numbers from row to row
+  int64_t q_stride, out_stride;  ///< numbers from row to row
   int64_t rows;
-  const int32_t* positions;         ///< null: every row attends to all tokens of the one sequence
+  const int32_t* positions;  ///< null: every row attends to all tokens of the one sequence
   const int32_t* sequence;
-  const int32_t* blocks;            ///< null: page i holds tokens 16 i ..
+  const int32_t* blocks;  ///< null: page i holds tokens 16 i ..
   int64_t sequences, blocks_stride;
   int64_t max_context;
   const std::byte* pages;
   int64_t page_count, block_bytes, key_bytes, value_bytes;
   int heads, kv_heads, head_dim;
   float scale;
-  bool out_aligned;                 ///< four numbers may be written as one word
+  bool out_aligned;  ///< four numbers may be written as one word
   KernelFault* fault;
 };
 

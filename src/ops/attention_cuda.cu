@@ -42,10 +42,9 @@ AttentionCall attention_call(const CudaQueue& queue, const Tensor& q, const KvPa
 // token.
 template <bool kFloats>
 __global__ void __launch_bounds__(kFillThreads)
-    fill_pages_kernel(const float* k, int64_t k_stride, const float* v,
-                                  int64_t v_stride, int64_t tokens, int dim, std::byte* pages,
-                                  int64_t block_bytes, int64_t key_bytes, int64_t value_bytes) {
-  
+    fill_pages_kernel(const float* k, int64_t k_stride, const float* v, int64_t v_stride,
+                      int64_t tokens, int dim, std::byte* pages, int64_t block_bytes,
+                      int64_t key_bytes, int64_t value_bytes) {
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kPageTokens, head = blockIdx.y;
   const auto number = [&](const float* from, int64_t stride, int token, int d) {
     return first + token < tokens && d < dim ? from[(first + token) * stride + head * dim + d] : 0;

@@ -22,7 +22,8 @@ struct FloatShared {
   const float* values[kGroup / kPageTokens];  // of the group's pages, null: of a page that is none
 };
 
-// One head of one row. Threads are tokens of a group for its scores, then dimensions for its values.
+// One head of one row. Threads are tokens of a group for its scores, then dimensions for its
+// values.
 __global__ void __launch_bounds__(kFloatThreads) attend_floats_kernel(AttentionCall call) {
   auto& shared = block_shared<FloatShared>();
   const int thread = static_cast<int>(threadIdx.x), slot = thread % kPageTokens;
@@ -34,7 +35,8 @@ __global__ void __launch_bounds__(kFloatThreads) attend_floats_kernel(AttentionC
     shared.q[d] = call.q[row * call.q_stride + column + d];
   __syncthreads();
 
-  float sums[kThreadDims] = {}, lane = 0 /* l of the definition, of this slot */, largest = kLowestScore;
+  float sums[kThreadDims] = {}, lane = 0 /* l of the definition, of this slot */,
+        largest = kLowestScore;
   for (int first = 0; first < context; first += kGroup) {
     const int count = min(kGroup, context - first);
     if (thread < count) {
@@ -61,8 +63,8 @@ __global__ void __launch_bounds__(kFloatThreads) attend_floats_kernel(AttentionC
     __syncthreads();
 
     const float* weights = shared.weights;
-    lane = lane * factor + ((weights[slot] + weights[slot + 16]) +
-                            (weights[slot + 32] + weights[slot + 48]));
+    lane = lane * factor +
+           ((weights[slot] + weights[slot + 16]) + (weights[slot + 32] + weights[slot + 48]));
 #pragma unroll
     for (int i = 0; i < kThreadDims; ++i) {
       const int d = thread + i * kFloatThreads;

@@ -13,7 +13,7 @@ namespace {
 template <int kDim>
 constexpr int kSplitWarps = kDim <= 128 ? 4 : 8;
 template <int kDim>
-constexpr int kSplitThreads = kSplitWarps<kDim> * kWarpLanes;
+constexpr int kSplitThreads = kSplitWarps<kDim>* kWarpLanes;
 
 constexpr int kSplitHeads = 16;  // rows of a: query heads of one kv head
 constexpr int kSplitPages = kSplitTokens / kPageTokens;
@@ -36,7 +36,8 @@ struct SplitRows {
   bool only_single;
 };
 
-// The row of a slot, -1 where there is none. All threads call it.
+// The row of a slot, -1 where there is none; a fault where a sequence's rows do not stand together.
+// All threads call it.
 __device__ int64_t slot_row(const AttentionCall& call, const SplitRows& rows, int64_t slot,
                             int& found) {
   if (!rows.only_single) return rows.first + slot;
@@ -47,7 +48,8 @@ __device__ int64_t slot_row(const AttentionCall& call, const SplitRows& rows, in
     if (sequence != rows.first + slot) continue;
     if (row > 0 && call.sequence[row - 1] == sequence) continue;
     if (row + 1 < call.rows && call.sequence[row + 1] == sequence) continue;
-    atomicMax(&found, static_cast<int>(row));
+    if (atomicMax(&found, static_cast<int>(row)) >= 0)
+      report_fault(call.fault, FaultKind::kSequence, sequence, call.sequences);
   }
   __syncthreads();
   return found;
@@ -111,7 +113,8 @@ struct KeysAhead {
   typename Words::Four low[kCount], high[kCount];
 
   template <bool kOdd>
-  __device__ void load(const SplitTokens<Words, kOdd>& tokens, int page, int product, int g, int t) {
+  __device__ void load(const SplitTokens<Words, kOdd>& tokens, int page, int product, int g,
+                       int t) {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       low[i] = tokens.keys(page, g % 4, 8 * (product + i) + t);
@@ -355,7 +358,8 @@ void attend_splits(const CudaQueue& queue, const AttentionCall& call, KvFormat f
                       .sums = static_cast<float*>(queue.workspace),
                       .splits = splits,
                       .dims = padded_dims(call)};
-    room.totals = reinterpret_cast<SplitTotal*>(room.sums + count * call.heads * splits * room.dims);
+    room.totals =
+        reinterpret_cast<SplitTotal*>(room.sums + count * call.heads * splits * room.dims);
     const SplitRows rows = {first, only_single};
     if (format == KvFormat::kInt8)
       launch_splits<Int8Words>(queue, call, room, rows, count);
@@ -363,7 +367,8 @@ void attend_splits(const CudaQueue& queue, const AttentionCall& call, KvFormat f
       launch_splits<Bf16Words>(queue, call, room, rows, count);
     if (splits <= 1) continue;
     const dim3 grid(static_cast<unsigned>(call.heads), static_cast<unsigned>(count));
-    enqueue(queue, "paged_attention", combine_splits_kernel, grid, kCombineThreads, call, room, rows);
+    enqueue(queue, "paged_attention", combine_splits_kernel, grid, kCombineThreads, call, room,
+            rows);
   }
 }
 

@@ -18,7 +18,7 @@ constexpr int kTileQueries = 16 * kTileWarps;  // a query: one row's head
 template <int kDim>
 constexpr int kTileHalves = kDim > 128 ? 2 : 1;
 template <int kDim>
-constexpr int kTileThreads = kStageThreads * kTileHalves<kDim>;
+constexpr int kTileThreads = kStageThreads* kTileHalves<kDim>;
 
 // One step's keys and values as bf16 words, once for all warps. Strides are 8 or 24 modulo 32
 // words: what the lanes of a warp load at once lies in different banks.
@@ -36,7 +36,7 @@ template <typename Words, bool kOdd, int kDim>
 struct TileStage {
   static constexpr int kFours = (kDim / 2 + 15) / 16, kTwos = kDim / 16;
 
-  int key_pair, key_token;      // first pair of dimensions, first token of the step
+  int key_pair, key_token;               // first pair of dimensions, first token of the step
   int value_row, value_pair, value_dim;  // row of TileShared, pair of tokens, first dimension
   typename Words::Four keys[kFours];
   typename Words::Two values[kTwos];
@@ -95,7 +95,7 @@ struct TileStage {
     for (int n = 0; n < kTwos; ++n) {
       const uint2 two = Words::widen(values[n]);
       *reinterpret_cast<uint2*>(&shared.values[value_row][value_dim + 16 * n]) = {two.x & mask,
-                                                                                two.y & mask};
+                                                                                  two.y & mask};
     }
     if constexpr (Words::kScaled) {
       if (value_dim >= 8) return;
@@ -113,7 +113,8 @@ struct TileRows {
 };
 
 // A launch's tiles are spans of `rows` rows (blockIdx.x); block z takes the z-th run of rows of one
-// sequence in it. count = 0 where there is none, or where attend_splits takes it.
+// sequence in it. count = 0 where there is none, or where attend_splits takes it. More runs than
+// sequences: one is none, or stands in two places.
 __device__ TileRows find_tile(const AttentionCall& call, int rows, bool skip_single) {
   const int group = call.heads / call.kv_heads, part = min(group, kTileQueries);
   const int parts = (group + part - 1) / part;
@@ -142,10 +143,15 @@ __device__ TileRows find_tile(const AttentionCall& call, int rows, bool skip_sin
   tile.sequence = call.sequence[row];
   while (row < end && call.sequence[row] == tile.sequence) ++row;
   tile.count = row - tile.first;
+  if (blockIdx.z == gridDim.z - 1 && row < end)
+    report_fault(call.fault, FaultKind::kSequence, call.sequence[row], call.sequences);
   const bool single = tile.count == 1 &&
                       (tile.first == 0 || call.sequence[tile.first - 1] != tile.sequence) &&
                       (row == call.rows || call.sequence[row] != tile.sequence);
-  if (skip_single && single) tile.count = 0;
+  if (skip_single && single) {
+    check_number(call.fault, FaultKind::kSequence, tile.sequence, call.sequences);
+    tile.count = 0;
+  }
   return tile;
 }
 
@@ -164,7 +170,7 @@ struct TileQueries {
   float sums[kUnits][2][4];
   float largest[2], total[2];
   SplitTotal before[2];
-  int context[2];              // tokens that the query attends to; of no query: those of the tile
+  int context[2];  // tokens that the query attends to; of no query: those of the tile
 
   __device__ void start_split() {
 #pragma unroll
@@ -175,7 +181,8 @@ struct TileQueries {
     for (int h = 0; h < 2; ++h) largest[h] = kLowestScore, total[h] = 0;
   }
 
-  // One step, from token `first`. `shortest`: the fewest tokens that a query of the warp attends to.
+  // One step, from token `first`. `shortest`: the fewest tokens that a query of the warp attends
+  // to.
   __device__ void meet(const TileShared<kDim>& shared, int first, int shortest, float scale,
                        int lane) {
     const int g = lane / 4, t = lane % 4;
@@ -220,7 +227,8 @@ struct TileQueries {
     for (int i = 0; i < 2; ++i)
 #pragma unroll
       for (int u = 0; u < kUnits; ++u) {
-        const uint2 low = values_at(shared, 2 * i, u, lane), high = values_at(shared, 2 * i + 1, u, lane);
+        const uint2 low = values_at(shared, 2 * i, u, lane),
+                    high = values_at(shared, 2 * i + 1, u, lane);
         multiply(sums[u][0], a[i], low.x, high.x);
         multiply(sums[u][1], a[i], low.y, high.y);
       }
@@ -249,10 +257,12 @@ struct TileQueries {
       const int count = __shfl_sync(kWholeWarp, top ? own[0] : own[1], query % 8 * 4 + lane % 4);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const uint32_t low_mask = pair_mask(count - 4 * i), high_mask = pair_mask(count - 4 * i - 2);
+        const uint32_t low_mask = pair_mask(count - 4 * i),
+                       high_mask = pair_mask(count - 4 * i - 2);
 #pragma unroll
         for (int u = 0; u < kUnits; ++u) {
-          const uint2 low = values_at(shared, 2 * i, u, lane), high = values_at(shared, 2 * i + 1, u, lane);
+          const uint2 low = values_at(shared, 2 * i, u, lane),
+                      high = values_at(shared, 2 * i + 1, u, lane);
 #pragma unroll
           for (int j = 0; j < 2; ++j) {
             float(&sum)[4] = sums[u][j];
@@ -276,7 +286,8 @@ struct TileQueries {
     else
       factors = before[h].take(largest[h], total[h]);
     const bool last = context[h] <= first + kSplitTokens;
-    const float* out = call.out + row * call.out_stride + static_cast<int64_t>(head) * call.head_dim;
+    const float* out =
+        call.out + row * call.out_stride + static_cast<int64_t>(head) * call.head_dim;
 #pragma unroll
     for (int u = 0; u < kUnits; ++u) {
       float part[4] = {sums[u][0][2 * h], sums[u][1][2 * h], sums[u][0][2 * h + 1],

@@ -6,10 +6,10 @@
 #include "cuda/kernel.cuh"
 
 // Pages as the tensor cores take them. A page keeps keys as words (pair of dimensions, token) and
-// values as words (pair of tokens, dimension): each such word is one of mma_bf16's b. Which token or
-// dimension a column of b stands for is free, and so is the order along k if a has the same; both
-// are chosen here so that what a lane needs lies side by side. With g = lane / 4, t = lane % 4, a
-// step is 32 tokens in two pages:
+// values as words (pair of tokens, dimension): each such word is one of mma_bf16's b. Which token
+// or dimension a column of b stands for is free, and so is the order along k if a has the same;
+// both are chosen here so that what a lane needs lies side by side. With g = lane / 4, t = lane %
+// 4, a step is 32 tokens in two pages:
 //
 //   keys     columns g of four products j: tokens 4 g + j of the step. Along k: pairs of dimensions
 //            8 i + t and 8 i + t + 4 of product i. A lane loads four words of a pair at once.
