@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
   unsigned char* write = ring + (Ring::kSlabs - 1) * Ring::kSlabBytes;
 
   // What else a slab takes is in registers before its turn: x, and at a group's start the scales.
-  uint4 columns[Ring::kBlocks][kTiles], next_columns[Ring::kBlocks][kTiles];
+  uint4 columns[Ring::kBlocks][kTiles], next_columns[Ring::kBlocks][kTiles] = {};
   uint16_t scale[kPairs] = {}, next_scale[kPairs] = {};
   const auto load_next = [&](int slab) {
     const int first = first_input(slab);
