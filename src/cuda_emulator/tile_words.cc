@@ -33,14 +33,17 @@ void combine_multiply(std::span<DeviceThread* const> lanes, uint32_t) {
       b[k + 8][g] = bf16_of(operands.b[1], half);
     }
   }
-  for (int l = 0; l < 32; ++l) {
-    auto* const d = static_cast<float*>(lanes[l]->taken);
-    for (int i = 0; i < 4; ++i) {
-      const int row = l / 4 + i / 2 * 8, column = l % 4 * 2 + i % 2;
-      double sum = d[i];
-      for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
-      d[i] = static_cast<float>(sum);
+  for (int row = 0; row < 16; ++row) {  // columns side by side, for the compiler's vectors
+    float* to[8];
+    double sums[8];
+    for (int column = 0; column < 8; ++column) {
+      to[column] =
+          static_cast<float*>(lanes[row % 8 * 4 + column / 2]->taken) + row / 8 * 2 + column % 2;
+      sums[column] = *to[column];
     }
+    for (int k = 0; k < 16; ++k)
+      for (int column = 0; column < 8; ++column) sums[column] += a[row][k] * b[k][column];
+    for (int column = 0; column < 8; ++column) *to[column] = static_cast<float>(sums[column]);
   }
 }
 

@@ -15,17 +15,20 @@ struct FewRowsRing {
   static constexpr int kSlabInputs = kBlocks * kBlockInputs;
   static constexpr int kPairBytes = kSlabInputs * kWarpOutputs * kBits / 8;
   static constexpr int kSlabBytes = kPairs * kPairBytes;
-  static constexpr int kSlabs = kSlabBytes > 2048 ? 2 : kSlabBytes == 2048 ? 3 : 4;
+  static constexpr int kSlabs = kSlabBytes > 2048 ? 2 : kSlabBytes > 1024 ? 3 : 4;
   static constexpr int kBytes = kSlabs * kSlabBytes;
   static constexpr int kPartials = kPairs == 1 ? 2 : 1;
+  static constexpr int pair_floats(int rows) {
+    return (rows + (kBits == 16 ? 0 : 1)) * kPartialStride;
+  }
 };
 
 /// A block computes 32 kPairs outputs of all rows, at most 8 kTiles. Its warps take the groups in
-/// turn, eight of them a round; each leaves its group's sums in shared memory, and then every
-/// thread adds those of its own elements, in the order of the groups. Kept twice, they need one
-/// barrier a round, else two.
+/// turn, eight of them a round; each leaves its group's sums and scales in shared memory, and then
+/// every thread adds those of its own elements, in the order of the groups. Kept twice, they need
+/// one barrier a round, else two.
 template <int kBits, bool kAligned, int kTiles, int kPairs>
-__global__ void __launch_bounds__(kWarps * 32)
+__global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ? 3 : 2)
     few_rows_kernel(const uint16_t* x, const unsigned char* w, const float* bias, float* out,
                     MatmulShape shape) {
   using Weights = WarpWeights<kBits, kAligned>;
@@ -35,106 +38,135 @@ __global__ void __launch_bounds__(kWarps * 32)
   const int g = lane / 4, t = lane % 4, first_pair = static_cast<int>(blockIdx.x) * kPairs;
   auto* memory = dynamic_shared<unsigned char>();
   unsigned char* ring = memory + warp * Ring::kBytes;
-  // [kPartials][8 warps][kPairs][rows][kPartialStride]
+  // [kPartials][8 warps][kPairs][rows of x, and the scales][kPartialStride]
   auto* partials = reinterpret_cast<float*>(memory + kWarps * Ring::kBytes);
-  const int pair_size = shape.rows * kPartialStride;
+  const int pair_size = Ring::pair_floats(shape.rows);
 
   Weights weights[kPairs];
+  const unsigned char* scales[kPairs];  // of output `lane`
+  const uint16_t* x_rows[kTiles];       // rows that x does not have are its last
 #pragma unroll
-  for (int p = 0; p < kPairs; ++p) weights[p] = Weights(w, shape, first_pair + p);
-  const int rounds = (shape.groups + kWarps - 1) / kWarps;
-  // Of the warp's slab `slab`, counted from its first to its last; may be behind the last input.
+  for (int p = 0; p < kPairs; ++p) {
+    weights[p] = Weights(w, shape, first_pair + p);
+    const int panel = min((first_pair + p) * 2 + lane / 16, shape.panels - 1);
+    scales[p] = w + static_cast<int64_t>(panel) * shape.panel_bytes + lane % 16 * 2;
+  }
+#pragma unroll
+  for (int n = 0; n < kTiles; ++n)
+    x_rows[n] = x + static_cast<int64_t>(min(8 * n + g, shape.rows - 1)) * shape.x_stride + 8 * t;
+
+  // Slab `slab` of this warp, counted from its first; may be behind the last input.
   const auto first_input = [&](int slab) {
     const int group = slab / kSlabsPerGroup * kWarps + warp;
     return group * kGroup + slab % kSlabsPerGroup * Ring::kSlabInputs;
   };
-  const auto place = [&](int slab) { return ring + slab % Ring::kSlabs * Ring::kSlabBytes; };
-  const auto fetch = [&](int slab) {
+  const auto fetch = [&](int slab, unsigned char* to) {
     const int first = first_input(slab);
     if (first < shape.padded_in)
 #pragma unroll
       for (int p = 0; p < kPairs; ++p)
-        weights[p].template fetch<Ring::kBlocks>(first, place(slab) + p * Ring::kPairBytes);
+        weights[p].template fetch<Ring::kBlocks>(first, to + p * Ring::kPairBytes);
     cp_async_commit();
   };
-  for (int slab = 0; slab < Ring::kSlabs - 1; ++slab) fetch(slab);
+  for (int slab = 0; slab < Ring::kSlabs - 1; ++slab) fetch(slab, ring + slab * Ring::kSlabBytes);
+  unsigned char* read = ring;
+  unsigned char* write = ring + (Ring::kSlabs - 1) * Ring::kSlabBytes;
 
-  float sums[kPairs][kTiles] = {};  // of output lane of a pair, rows warp and warp + 8
-  for (int round = 0; round < rounds; ++round) {
-    const int groups = min(kWarps, shape.groups - round * kWarps);
-    uint16_t scales[kPairs][kWarps];  // early: they are needed after the barrier
-    if constexpr (kBits != 16)
+  // What else a slab takes is in registers before its turn: x, and at a group's start the scales.
+  uint4 columns[Ring::kBlocks][kTiles], next_columns[Ring::kBlocks][kTiles] = {};
+  uint16_t scale[kPairs] = {}, next_scale[kPairs] = {};
+  const auto load_next = [&](int slab) {
+    const int first = first_input(slab);
+    if (first >= shape.padded_in) return;
 #pragma unroll
-      for (int p = 0; p < kPairs; ++p) {
-        const int panel = min((first_pair + p) * 2 + lane / 16, shape.panels - 1);
-        const auto* from =
-            reinterpret_cast<const uint16_t*>(w + static_cast<int64_t>(panel) * shape.panel_bytes) +
-            round * kWarps * 16 + lane % 16;
-#pragma unroll
-        for (int q = 0; q < kWarps; ++q)
-          scales[p][q] = warp < shape.rows && q < groups ? __ldg(from + q * 16) : uint16_t{0};
-      }
-
-    float group[kPairs][2][kTiles][4] = {};
-#pragma unroll
-    for (int part = 0; part < kSlabsPerGroup; ++part) {
-      const int slab = round * kSlabsPerGroup + part, first = first_input(slab);
-      uint4 columns[Ring::kBlocks][kTiles];
+    for (int n = 0; n < kTiles; ++n)
 #pragma unroll
       for (int b = 0; b < Ring::kBlocks; ++b)
+        next_columns[b][n] =
+            __ldg(reinterpret_cast<const uint4*>(x_rows[n] + first + b * kBlockInputs));
+    if constexpr (kBits != 16)
 #pragma unroll
-        for (int n = 0; n < kTiles; ++n) {
-          const int row = 8 * n + g, input = first + b * kBlockInputs + 8 * t;
-          columns[b][n] = uint4{};
-          if (row < shape.rows && input < shape.x_stride)
-            columns[b][n] = __ldg(reinterpret_cast<const uint4*>(
-                x + static_cast<int64_t>(row) * shape.x_stride + input));
-        }
+      for (int p = 0; p < kPairs; ++p)
+        next_scale[p] = __ldg(reinterpret_cast<const uint16_t*>(scales[p] + first / kGroup * 32));
+  };
+  const auto take_next = [&] {
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+      for (int b = 0; b < Ring::kBlocks; ++b) columns[b][n] = next_columns[b][n];
+#pragma unroll
+    for (int p = 0; p < kPairs; ++p) scale[p] = next_scale[p];
+  };
+  load_next(0);
+
+  float sums[kPairs][kTiles] = {};  // of output `lane` of a pair, rows warp and warp + 8
+  float* buffer = partials;
+  const int rounds = (shape.groups + kWarps - 1) / kWarps;
+  for (int round = 0; round < rounds; ++round) {
+    float group[kPairs][2][kTiles][4] = {};
+#pragma unroll 1
+    for (int part = 0; part < kSlabsPerGroup; ++part) {
+      const int slab = round * kSlabsPerGroup + part;
+      take_next();
       cp_async_wait<Ring::kSlabs - 2>();
       __syncwarp();
-      fetch(slab + Ring::kSlabs - 1);  // takes the place of the slab before
+      fetch(slab + Ring::kSlabs - 1, write);  // in place of the slab before
+      load_next(slab + 1);
+      if (first_input(slab) < shape.padded_in) {
 #pragma unroll
-      for (int b = 0; b < Ring::kBlocks; ++b) {
-        if (first + b * kBlockInputs >= shape.padded_in) break;
+        for (int p = 0; p < kPairs; ++p)
 #pragma unroll
-        for (int p = 0; p < kPairs; ++p) {
-          typename Weights::Block block;
-          Weights::template load<Ring::kBlocks>(place(slab) + p * Ring::kPairBytes, b, block);
-          multiply_block<Weights>(block, columns[b], group[p]);
-        }
+          for (int b = 0; b < Ring::kBlocks; ++b) {
+            typename Weights::Block block;
+            Weights::template load<Ring::kBlocks>(read + p * Ring::kPairBytes, b, block);
+            multiply_block<Weights>(block, columns[b], group[p]);
+          }
       }
+      write = read;
+      read = read + Ring::kSlabBytes == ring + Ring::kBytes ? ring : read + Ring::kSlabBytes;
     }
 
-    float* buffer = partials + round % Ring::kPartials * kWarps * kPairs * pair_size;
 #pragma unroll
-    for (int p = 0; p < kPairs; ++p)
+    for (int p = 0; p < kPairs; ++p) {
+      float* own = buffer + (warp * kPairs + p) * pair_size;
+      float* four = own + 2 * t * kPartialStride + 4 * g;
 #pragma unroll
       for (int n = 0; n < kTiles; ++n)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const int row = 8 * n + 2 * t + e;
-          if (row < shape.rows)
-            *reinterpret_cast<float4*>(buffer + (warp * kPairs + p) * pair_size +
-                                       row * kPartialStride + 4 * g) =
-                make_float4(group[p][0][n][e], group[p][0][n][2 + e], group[p][1][n][e],
-                            group[p][1][n][2 + e]);
-        }
+        for (int e = 0; e < 2; ++e)
+          if (8 * n + 2 * t + e < shape.rows)
+            *reinterpret_cast<float4*>(four + (8 * n + e) * kPartialStride) = make_float4(
+                group[p][0][n][e], group[p][0][n][2 + e], group[p][1][n][e], group[p][1][n][2 + e]);
+      if constexpr (kBits != 16)
+        own[shape.rows * kPartialStride + lane] =
+            __uint_as_float(static_cast<uint32_t>(scale[p]) << 16);
+    }
     __syncthreads();
+    const int groups = shape.groups - round * kWarps;
 #pragma unroll
     for (int p = 0; p < kPairs; ++p)
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) {
         const int row = 8 * n + warp;
         if (row >= shape.rows) continue;
+        const float* from = buffer + p * pair_size + lane;
+        const auto add = [&](int q) {
+          const float* pair = from + q * kPairs * pair_size;
+          const float by = kBits == 16 ? 1.0F : pair[shape.rows * kPartialStride];
+          sums[p][n] = fmaf(pair[row * kPartialStride], by, sums[p][n]);
+        };
+        if (groups >= kWarps) {
 #pragma unroll
-        for (int q = 0; q < kWarps; ++q) {
-          if (q >= groups) break;
-          const float scale = kBits == 16 ? 1.0F : __uint_as_float(uint32_t{scales[p][q]} << 16);
-          sums[p][n] = fmaf(buffer[(q * kPairs + p) * pair_size + row * kPartialStride + lane],
-                            scale, sums[p][n]);
+          for (int q = 0; q < kWarps; ++q) add(q);
+        } else {
+#pragma unroll 1
+          for (int q = 0; q < groups; ++q) add(q);
         }
       }
-    if constexpr (Ring::kPartials == 1) __syncthreads();
+    if constexpr (Ring::kPartials == 1)
+      __syncthreads();
+    else
+      buffer = buffer == partials ? partials + kWarps * kPairs * pair_size : partials;
   }
 
 #pragma unroll
@@ -155,7 +187,7 @@ template <int kBits, bool kAligned, int kTiles, int kPairs>
 void launch_few_rows(const CudaQueue& queue, const MatmulPointers& p, const MatmulShape& shape) {
   const auto kernel = few_rows_kernel<kBits, kAligned, kTiles, kPairs>;
   using Ring = FewRowsRing<kBits, kPairs>;
-  const size_t partials = static_cast<size_t>(shape.rows) * kPartialStride * sizeof(float);
+  const size_t partials = static_cast<size_t>(Ring::pair_floats(shape.rows)) * sizeof(float);
   const size_t bytes = kWarps * (Ring::kBytes + Ring::kPartials * kPairs * partials);
   cuda_check(allow_dynamic_shared(kernel, bytes), "matmul", "launch");
   const int outputs = kWarpOutputs * kPairs;

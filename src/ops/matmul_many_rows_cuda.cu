@@ -16,15 +16,15 @@ __device__ void finish_four(float4 sums, const float* bias, bool add, float* to,
   store_four<kAligned>(to, sums, count);
 }
 
-constexpr int kSlabBlocks = 2, kManyRowsSlab = kSlabBlocks * kBlockInputs;
-
 /// Shared memory of a block: slabs of x, and behind each those of the warps' weights.
 template <int kBits, int kTiles>
 struct ManyRowsRing {
   static constexpr int kRows = 8 * kTiles;
-  static constexpr int kXBytes = kRows * kManyRowsSlab * 2;
-  static constexpr int kWarpBytes = kWarpOutputs * kManyRowsSlab * kBits / 8;
-  static constexpr int kSlabs = kBits == 16 ? 2 : kBits == 8 ? 3 : 4;
+  static constexpr int kBlocks = kBits == 16 ? 1 : 2;
+  static constexpr int kSlabInputs = kBlocks * kBlockInputs;
+  static constexpr int kXBytes = kRows * kSlabInputs * 2;
+  static constexpr int kWarpBytes = kWarpOutputs * kSlabInputs * kBits / 8;
+  static constexpr int kSlabs = kBits == 8 ? 3 : 4;
   static constexpr int bytes(int warps) { return kSlabs * (kXBytes + warps * kWarpBytes); }
 };
 
@@ -37,13 +37,17 @@ __global__ void __launch_bounds__(256, 1)
                      MatmulShape shape) {
   using Weights = WarpWeights<kBits, kAligned>;
   using Ring = ManyRowsRing<kBits, kTiles>;
-  constexpr int kSlabsPerGroup = kGroupInputs<kBits> / kManyRowsSlab;
+  constexpr int kSlabsPerGroup = kGroupInputs<kBits> / Ring::kSlabInputs;
   const int warps = static_cast<int>(blockDim.x / 32);
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
   const int g = lane / 4, t = lane % 4;
   const int pair = static_cast<int>(blockIdx.y) * warps + warp;
   const int first_row = static_cast<int>(blockIdx.x) * Ring::kRows;
   const Weights weights(w, shape, pair);
+  // of the lane's four outputs, for the first group
+  const int panel = min(2 * pair + lane / 16, shape.panels - 1);
+  const unsigned char* panel_scales =
+      w + static_cast<int64_t>(panel) * shape.panel_bytes + g % 4 * 8;
 
   auto* memory = dynamic_shared<unsigned char>();
   const auto x_slab = [&](int slab) {
@@ -52,11 +56,11 @@ __global__ void __launch_bounds__(256, 1)
   const auto w_slab = [&](int slab) {
     return x_slab(slab) + Ring::kXBytes + warp * Ring::kWarpBytes;
   };
-  const int slabs = (shape.padded_in + kManyRowsSlab - 1) / kManyRowsSlab;
+  const int slabs = (shape.padded_in + Ring::kSlabInputs - 1) / Ring::kSlabInputs;
   const auto fetch = [&](int slab) {
     if (slab < slabs) {
-      const int first = slab * kManyRowsSlab;
-      // [kSlabBlocks][rows][32 inputs]; rows that x does not have are its last
+      const int first = slab * Ring::kSlabInputs;
+      // [kBlocks][rows][32 inputs]; rows that x does not have are its last
       for (int i = static_cast<int>(threadIdx.x); i < Ring::kXBytes / 16;
            i += static_cast<int>(blockDim.x)) {
         const int block = i / (Ring::kRows * 4),
@@ -64,43 +68,47 @@ __global__ void __launch_bounds__(256, 1)
         cp_async_16(x_slab(slab) + i * 16, x + static_cast<int64_t>(row) * shape.x_stride + first +
                                                block * kBlockInputs + i % 4 * 8);
       }
-      weights.template fetch<kSlabBlocks>(first, w_slab(slab));
+      weights.template fetch<Ring::kBlocks>(first, w_slab(slab));
     }
     cp_async_commit();
   };
   for (int slab = 0; slab < Ring::kSlabs - 1; ++slab) fetch(slab);
 
-  float sums[2][kTiles][4] = {}, group[2][kTiles][4] = {};
-  for (int slab = 0; slab < slabs; ++slab) {
+  float sums[2][kTiles][4] = {};
+  for (int index = 0; index < shape.groups; ++index) {
     uint2 scales = {};
-    if constexpr (kBits != 16) scales = weights.scales(slab / kSlabsPerGroup);
-    cp_async_wait<Ring::kSlabs - 2>();
-    __syncthreads();
-    fetch(slab + Ring::kSlabs - 1);  // takes the place of the slab before
-    for (int b = 0; b < kSlabBlocks; ++b) {
-      if (slab * kManyRowsSlab + b * kBlockInputs >= shape.padded_in) break;
-      uint4 columns[kTiles];
+    if constexpr (kBits != 16)  // early: they are needed at the end
+      scales = __ldg(reinterpret_cast<const uint2*>(panel_scales + index * 32));
+    float group[2][kTiles][4] = {};
 #pragma unroll
-      for (int n = 0; n < kTiles; ++n)
-        columns[n] =
-            reinterpret_cast<const uint4*>(x_slab(slab))[((b * kTiles + n) * 8 + g) * 4 + t];
-      typename Weights::Block block;
-      Weights::template load<kSlabBlocks>(w_slab(slab), b, block);
-      multiply_block<Weights>(block, columns, group);
+    for (int part = 0; part < kSlabsPerGroup; ++part) {
+      const int slab = index * kSlabsPerGroup + part;
+      cp_async_wait<Ring::kSlabs - 2>();
+      __syncthreads();
+      fetch(slab + Ring::kSlabs - 1);  // in place of the slab before
+      if (slab >= slabs) continue;
+#pragma unroll
+      for (int b = 0; b < Ring::kBlocks; ++b) {
+        uint4 columns[kTiles];
+#pragma unroll
+        for (int n = 0; n < kTiles; ++n)
+          columns[n] =
+              reinterpret_cast<const uint4*>(x_slab(slab))[((b * kTiles + n) * 8 + g) * 4 + t];
+        typename Weights::Block block;
+        Weights::template load<Ring::kBlocks>(w_slab(slab), b, block);
+        multiply_block<Weights>(block, columns, group);
+      }
     }
-    if ((slab + 1) % kSlabsPerGroup != 0 && slab + 1 < slabs) continue;
 #pragma unroll
     for (int m = 0; m < 2; ++m) {
-      const uint32_t pair_scales = m == 0 ? scales.x : scales.y;
-      const float low = kBits == 16 ? 1.0F : __uint_as_float(pair_scales << 16);
-      const float high = kBits == 16 ? 1.0F : __uint_as_float(pair_scales & 0xffff0000);
+      const uint32_t two = m == 0 ? scales.x : scales.y;
+      const float low = kBits == 16 ? 1.0F : __uint_as_float(two << 16);
+      const float high = kBits == 16 ? 1.0F : __uint_as_float(two & 0xffff0000);
 #pragma unroll
       for (int n = 0; n < kTiles; ++n)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < 4; ++i)
           sums[m][n][i] = fmaf(group[m][n][i], i < 2 ? low : high, sums[m][n][i]);
-          group[m][n][i] = 0;
-        }
     }
   }
 

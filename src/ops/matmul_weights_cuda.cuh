@@ -14,9 +14,6 @@ __device__ inline uint32_t add_pairs(uint32_t a, uint32_t b) {
   return *reinterpret_cast<const uint32_t*>(&sum);
 }
 
-/// 16 rows of weights by 16 inputs of them, as mma_bf16 takes its a.
-using WeightTile = uint32_t[4];
-
 /// A warp's way to its 32 outputs of w. Lane l, with g = l / 4 and t = l % 4, has outputs 4 g ..
 /// 4 g + 3 and of a block of 32 inputs those from 8 t to 8 t + 7: in every layout 16 bytes hold a
 /// whole number of such rows, or of their halves. What it has becomes, step by step, row g (output
@@ -35,20 +32,22 @@ class WarpWeights {
   WarpWeights() = default;  ///< nothing
   /// Outputs [32 pair, 32 pair + 32); those that w does not have are read as its last.
   __device__ WarpWeights(const unsigned char* w, const MatmulShape& shape, int pair)
-      : padded_in_(shape.padded_in), lane_(static_cast<int>(threadIdx.x % 32)) {
-    const int g = lane_ / 4;
+      : padded_in_(shape.padded_in) {
+    const int g = lane() / 4, t = lane() % 4;
     if constexpr (kBits == 16) {
+#pragma unroll
       for (int j = 0; j < 4; ++j) {
         const int row = min(pair * kWarpOutputs + 4 * g + j, shape.out - 1);
-        rows_[j] = w + static_cast<int64_t>(row) * shape.panel_bytes;
+        from_[j] = w + static_cast<int64_t>(row) * shape.panel_bytes + t * 16;
       }
     } else {
-      const auto panel = [&](int p) {
-        return w + static_cast<int64_t>(min(2 * pair + p, shape.panels - 1)) * shape.panel_bytes;
+      const auto codes = [&](int p) {
+        const int panel = min(2 * pair + p, shape.panels - 1);
+        return w + static_cast<int64_t>(panel) * shape.panel_bytes + shape.scale_bytes;
       };
-      rows_[0] = panel(g / 4);
-      rows_[1] = panel(lane_ / 8 % 2);
-      scale_bytes_ = shape.scale_bytes;
+      // Four inputs of 16 rows are 64 bytes, of fewer bits eight.
+      from_[0] = codes(g / 4) + t * (kBits == 8 ? 128 : 64) + g % 4 * 16;
+      from_[1] = codes(lane() / 8 % 2);
     }
   }
 
@@ -57,15 +56,12 @@ class WarpWeights {
   /// has zeros there.
   template <int kBlocks>
   __device__ void fetch(int first, unsigned char* slab) const {
+    const bool whole = first + kBlocks * kBlockInputs <= padded_in_;
+    slab += lane() * 16;
     if constexpr (kBits == 16)
-      fetch_rows<kBlocks>(first, slab);
+      whole&& kAligned ? fetch_rows<kBlocks>(first, slab) : fetch_last_rows<kBlocks>(first, slab);
     else
-      fetch_codes<kBlocks>(first, slab);
-  }
-
-  /// The scales of the lane's four outputs for a group; of integers only.
-  __device__ uint2 scales(int group) const {
-    return __ldg(reinterpret_cast<const uint2*>(rows_[0] + group * 32) + lane_ / 4 % 4);
+      whole ? fetch_codes<kBlocks, true>(first, slab) : fetch_codes<kBlocks, false>(first, slab);
   }
 
   /// What a lane has of one block of a slab of `kBlocks`.
@@ -76,84 +72,76 @@ class WarpWeights {
   template <int kBlocks>
   __device__ static void load(const unsigned char* slab, int block, Block& to) {
     constexpr int kWords = sizeof(to.words) / sizeof(uint4);
-    const int lane = static_cast<int>(threadIdx.x % 32);
 #pragma unroll
     for (int i = 0; i < kWords; ++i)
-      to.words[i] = reinterpret_cast<const uint4*>(slab)[(block * kWords + i) * 32 + lane];
+      to.words[i] = reinterpret_cast<const uint4*>(slab)[(block * kWords + i) * 32 + lane()];
     if constexpr (kBits == 5 || kBits == 6) {
       // Of eight inputs, 16 bytes: bits of inputs 0 to 3 of 16 rows, then of inputs 4 to 7.
-      const int panel = lane / 16, quad = lane / 4 % 4;
+      const int panel = lane() / 16, quad = lane() / 4 % 4;
 #pragma unroll
       for (int plane = 0; plane < kBits - 4; ++plane) {
         const auto* bits = reinterpret_cast<const uint16_t*>(
-            slab + kBlocks * 512 + ((plane * 2 + panel) * kBlocks * 4 + block * 4 + lane % 4) * 16);
+            slab + kBlocks * 512 +
+            ((plane * 2 + panel) * kBlocks * 4 + block * 4 + lane() % 4) * 16);
         to.planes[plane] = bits[quad] | static_cast<uint32_t>(bits[4 + quad]) << 16;
       }
     }
   }
 
-  /// The two tiles of a step.
-  __device__ static void tiles(const Block& block, int step, WeightTile (&to)[2]) {
+  /// The two tiles of a step, as mma_bf16 takes its a.
+  __device__ static void tiles(const Block& block, int step, uint32_t (&to)[2][4]) {
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      uint32_t(&tile)[4] = to[j / 2];
-      pairs(block, j, step, tile[j % 2], tile[j % 2 + 2]);
-    }
+    for (int j = 0; j < 4; ++j) pairs(block, j, step, to[j / 2][j % 2], to[j / 2][j % 2 + 2]);
   }
 
  private:
-  template <int kBlocks>
-  __device__ void fetch_rows(int first, unsigned char* slab) const {
-#pragma unroll
-    for (int block = 0; block < kBlocks; ++block) {
-      const int input = first + block * kBlockInputs + lane_ % 4 * 8;
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        auto* to = reinterpret_cast<uint4*>(slab) + (block * 4 + j) * 32 + lane_;
-        const unsigned char* from = rows_[j] + input * 2;
-        if constexpr (kAligned) {
-          if (input < padded_in_)
-            cp_async_16(to, from);
-          else
-            *to = uint4{};
-        } else {
-          const auto word = [&](int i) {  // rows are padded to pairs
-            return input + 2 * i < padded_in_ ? __ldg(reinterpret_cast<const uint32_t*>(from) + i)
-                                              : 0U;
-          };
-          *to = make_uint4(word(0), word(1), word(2), word(3));
-        }
-      }
-    }
+  static __device__ int lane() {
+    return static_cast<int>(threadIdx.x % 32);
   }
 
   template <int kBlocks>
-  __device__ void fetch_codes(int first, unsigned char* slab) const {
+  __device__ void fetch_rows(int first, unsigned char* to) const {
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+#pragma unroll
+      for (int block = 0; block < kBlocks; ++block)
+        cp_async_16(to + (block * 4 + j) * 512, from_[j] + first * 2 + block * 64);
+  }
+
+  // The end of a row, or rows at any address; they are padded to pairs.
+  template <int kBlocks>
+  __device__ void fetch_last_rows(int first, unsigned char* to) const {
+    const int left = padded_in_ - first - lane() % 4 * 8;  // inputs
+    for (int block = 0; block < kBlocks; ++block)
+      for (int j = 0; j < 4; ++j) {
+        const auto* from = reinterpret_cast<const uint32_t*>(from_[j] + first * 2 + block * 64);
+        const auto pair = [&](int i) { return 32 * block + 2 * i < left ? __ldg(from + i) : 0U; };
+        *reinterpret_cast<uint4*>(to + (block * 4 + j) * 512) = {pair(0), pair(1), pair(2),
+                                                                 pair(3)};
+      }
+  }
+
+  template <int kBlocks, bool kWhole>
+  __device__ void fetch_codes(int first, unsigned char* to) const {
     constexpr int kGroup = kGroupInputs<kBits>;
-    const int group = first / kGroup * kGroup;
-    const unsigned char* codes = rows_[0] + scale_bytes_ + group * 2 * kBits;
-    const int quad = lane_ / 4 % 4;
+    const int left = padded_in_ - first;
+    const unsigned char* from = from_[0] + static_cast<int64_t>(first) * 2 * kBits;
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
-      const int input = first + block * kBlockInputs + lane_ % 4 * 8;
-      if (input >= padded_in_) continue;
+      if (!kWhole && 32 * block + lane() % 4 * 8 >= left) break;
       if constexpr (kBits == 8) {
-#pragma unroll
-        for (int s = 0; s < 2; ++s)  // four inputs of 16 rows are 64 bytes
-          cp_async_16(slab + ((block * 2 + s) * 32 + lane_) * 16,
-                      codes + ((input - group) / 4 + s) * 64 + quad * 16);
-      } else {  // eight
-        cp_async_16(slab + (block * 32 + lane_) * 16, codes + (input - group) / 8 * 64 + quad * 16);
+        cp_async_16(to + block * 1024, from + block * 512);
+        cp_async_16(to + block * 1024 + 512, from + block * 512 + 64);
+      } else {
+        cp_async_16(to + block * 512, from + block * 256);
       }
     }
-    if constexpr (kBits == 5 || kBits == 6) {
+    if constexpr (kBits == 5 || kBits == 6) {  // a lane copies 8 inputs of a panel and plane
       static_assert(kBlocks * kBlockInputs == kGroup);
-      const int plane = lane_ / 16, panel = lane_ / 8 % 2, eight = lane_ % 8;
-      const int inputs = min(kGroup, padded_in_ - group);
-      if (plane < kBits - 4 && eight * 8 < inputs)
-        cp_async_16(slab + kBlocks * 512 + ((plane * 2 + panel) * 8 + eight) * 16,
-                    rows_[1] + scale_bytes_ + group * 2 * kBits + inputs * 8 + plane * inputs * 2 +
-                        eight * 16);
+      const int plane = lane() / 16, eight = lane() % 8, inputs = kWhole ? kGroup : left;
+      const unsigned char* planes = from_[1] + static_cast<int64_t>(first) * 2 * kBits + inputs * 8;
+      if (plane < kBits - 4 && (kWhole || eight * 8 < left))
+        cp_async_16(to + kBlocks * 512, planes + plane * inputs * 2 + eight * 16);
     }
   }
 
@@ -162,52 +150,55 @@ class WarpWeights {
   }
 
   // Output 4 g + j: inputs 8 t + 4 step + 0 .. 3 as two pairs, of bf16 (0, 1) and (2, 3), of
-  // integers (0, 2) and (1, 3). The codes become bf16 as the last bits of 128 + code, from which
-  // 128 and the code that means 0 are taken; all of it is exact.
+  // integers (0, 2) and (1, 3). Codes become bf16 as the last bits of 128 + code, from which 128
+  // and the code that means 0 are taken; all of it is exact.
   static __device__ void pairs(const Block& block, int j, int step, uint32_t& first,
                                uint32_t& second) {
     if constexpr (kBits == 16) {
       first = part(block.words[j], 2 * step);
       second = part(block.words[j], 2 * step + 1);
     } else if constexpr (kBits == 8) {
-      const uint32_t word = part(block.words[step], j);
-      first = codes_of_8(word);
-      second = codes_of_8(word >> 8);
+      // There is room for 7 bits: where the upper one is set 128 is taken away, else 256.
+      const uint32_t codes = part(block.words[step], j);
+      const uint32_t low = codes & 0x7f7f7f7f, minus = ~codes & 0x80808080;
+      first = add_pairs(even(low, 0x43), even(minus, 0xc3));
+      second = add_pairs(odd(low, 0x43), odd(minus, 0xc3));
     } else {
-      uint32_t word = part(block.words[0], j) >> 4 * step & 0x0f0f0f0f;
-      if constexpr (kBits > 4)
+      uint32_t codes = part(block.words[0], j) >> 4 * step & 0x0f0f0f0f;
 #pragma unroll
-        for (int plane = 0; plane < kBits - 4; ++plane) {
-          const uint32_t bits = block.planes[plane] >> (16 * step + 4 * j) & 15;
-          word |= (bits * 0x00204081 & 0x01010101) << (4 + plane);  // a bit to a byte
-        }
-      first = add_pairs((word & 0x00ff00ff) | 0x43004300, kOffset);
-      second = add_pairs((word >> 8 & 0x00ff00ff) | 0x43004300, kOffset);
+      for (int plane = 0; plane < kBits - 4; ++plane) {
+        const uint32_t bits = block.planes[plane] >> (16 * step + 4 * j) & 15;
+        codes |= (bits * 0x00204081 & 0x01010101) << (4 + plane);  // a bit to a byte
+      }
+      first = add_pairs(even(codes, 0x43), kMinus);
+      second = add_pairs(odd(codes, 0x43), kMinus);
     }
   }
 
-  // -(128 + 2^(bits - 1)) twice: of 4, 5 and 6 bits.
-  static constexpr uint32_t kOffset = kBits == 4   ? 0xc308c308
-                                      : kBits == 5 ? 0xc310c310
-                                                   : 0xc320c320;
-
-  // A code's upper bit has no room below 128: with it set, 128 are taken away, else 256.
-  static __device__ uint32_t codes_of_8(uint32_t word) {
-    return add_pairs((word & 0x007f007f) | 0x43004300, (word & 0x00800080) ^ 0xc380c380);
+  // Bytes 0 and 2, or 1 and 3, as lower halves of two numbers with this upper byte.
+  static __device__ uint32_t even(uint32_t bytes, uint32_t upper) {
+    return __byte_perm(bytes, upper * 0x01010101, 0x4240);
+  }
+  static __device__ uint32_t odd(uint32_t bytes, uint32_t upper) {
+    return __byte_perm(bytes, upper * 0x01010101, 0x4341);
   }
 
-  const unsigned char* rows_[4];  // bf16: of the four outputs; else panels: for codes, for bits
-  int padded_in_, lane_, scale_bytes_;
+  // -(128 + 2^(bits - 1)) twice: of 4, 5 and 6 bits.
+  static constexpr uint32_t kMinus = kBits == 4 ? 0xc308c308 : kBits == 5 ? 0xc310c310 : 0xc320c320;
+
+  // Where the lane's own begin: bf16: of the four outputs; else codes, and the bits it copies.
+  const unsigned char* from_[kBits == 16 ? 4 : 2];
+  int padded_in_;
 };
 
-/// sums += of step `step` of a block: the two tiles of weights times 8 kTiles rows of x, of which
-/// the lane has 8 inputs each.
+/// sums += of a block the two tiles of weights times 8 kTiles rows of x, of which the lane has 8
+/// inputs each.
 template <typename Weights, int kTiles>
 __device__ void multiply_block(const typename Weights::Block& block, const uint4 (&x)[kTiles],
                                float (&sums)[2][kTiles][4]) {
 #pragma unroll
   for (int step = 0; step < 2; ++step) {
-    WeightTile tiles[2];
+    uint32_t tiles[2][4];
     Weights::tiles(block, step, tiles);
 #pragma unroll
     for (int n = 0; n < kTiles; ++n) {
