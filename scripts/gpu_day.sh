@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# A GPU is at hand for a short while: proves on it what only it can show, and measures. In three parts, because the
+# machine with the GPU may have no compiler and no network:
+#   scripts/gpu_day.sh pack              here: builds for the GPU, records what emulated GPUs answer, and gathers all that
+#                                        a run needs in build/gpu-day (about 50 MB)
+#   scripts/gpu_day.sh run [OUT]         there, from this folder: every step in turn, its result written as it ends, into
+#                                        OUT (build/gpu-day-results); a step that fails stops no other
+#   scripts/gpu_day.sh page OUT          here: bench/results/DATE-CARD.md and .json from what came back
+#   scripts/gpu_day.sh rehearse          here, without a GPU: pack and run on emulated ones, with the demo model
+source "$(dirname "$0")/common.sh"
+
+CARD_ARCHITECTURES=${CARD_ARCHITECTURES:-"80-virtual;90-real"}
+pack=build/gpu-day
+question="What is in the picture?"
+pictures=(models/demo/pictures/0{0,1,2}.png)
+precisions=(f32 bf16 int8 int4)
+
+# Programs and the libraries that they need, but those of the C library.
+gather() {  # gather BUILD PROGRAM...
+  local build=$1 program
+  shift
+  mkdir -p "$pack/bin" "$pack/lib"
+  for program in "$@"; do
+    cp "$build/$program" "$pack/bin/"
+    strip "$pack/bin/$(basename "$program")"
+    ldd "$build/$program" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
+      grep -vE '/(libc|libm|libdl|libpthread|librt)\.so' | xargs -r cp -nL -t "$pack/lib"
+  done
+}
+
+
+# The demo's answers, a line each: what emulated GPUs say, and GPUs are to say.
+answers() {  # answers TESSERA DEVICES
+  local precision picture
+  for precision in "${precisions[@]}"; do
+    for picture in "${pictures[@]}"; do
+      printf '%s %s ' "$precision" "$picture"
+      "$1" run --model-path models/demo --devices "$2" --precision "$precision" --temperature 0 \
+        --image-file "$picture" --question "$question" --max-new-tokens 24 --quiet
+    done
+  done
+}
+
+build_emulated() {
+  build cuda-emulated tessera ops_test
+}
+
+pack_for_gpu() {
+  rm -rf "$pack"
+  say "Programs for the GPU ($CARD_ARCHITECTURES)"
+  cmake --preset cuda-release -B build/gpu-day-build -DTESSERA_BENCH=ON \
+    "-DCMAKE_CUDA_ARCHITECTURES=$CARD_ARCHITECTURES" >&2
+  cmake --build build/gpu-day-build --target tessera ops_test ops_bench >&2
+  gather build/gpu-day-build src/cli/tessera tests/ops/ops_test bench/ops/ops_bench
+  # Weights are drawn while they load, so 65 GiB are a small folder. Needs numpy.
+  python3 tools/checkpoints/synthetic.py "$pack/model" --shape 34b --random >&2
+  say "What emulated GPUs answer"
+  build_emulated
+  answers build/cuda-emulated/src/cli/tessera 3xcuda:0@16MiB > "$pack/answers.txt"
+  du -sh "$pack" >&2
+}
+
+out=
+step() {  # step NAME COMMAND...: its output into OUT/NAME.txt and NAME.log, how it ended into OUT/steps.txt
+  local name=$1 begin=$SECONDS status=done
+  shift
+  say "$name"
+  "$@" > "$out/$name.txt" 2> "$out/$name.log" || status="failed ($?)"
+  printf '%s\t%s\t%d s\n' "$name" "$status" $((SECONDS - begin)) | tee -a "$out/steps.txt" >&2
+}
+
+same_answers() {  # same_answers DEVICES
+  diff "$pack/answers.txt" <(answers "$pack/bin/tessera" "$1")
+}
+
+bench_model() {  # bench_model PRECISION
+  "$pack/bin/tessera" bench model --model-path "$pack/model" --devices "$devices" --precision "$1" --context "$context" \
+    --prompt-tokens "$prompt" --new-tokens 32 --json --quiet
+}
+
+run_all() {
+  out=${1:-build/gpu-day-results}
+  mkdir -p "$out"
+  export LD_LIBRARY_PATH="$PWD/$pack/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  : > "$out/steps.txt"
+  git rev-parse HEAD > "$out/commit.txt" 2>/dev/null || true
+  step card sh -c 'nvidia-smi; nvidia-smi -q'
+  step devices "$pack/bin/tessera" devices --json
+  step tests_ops "$pack/bin/ops_test" --gtest_filter='*/cuda' --gtest_brief=1 "--gtest_output=json:$out/tests_ops.json"
+  step answers_one_device same_answers "$one"
+  step answers_three_devices same_answers "$three"
+  step answer_about_a_picture "$pack/bin/tessera" run --model-path "$pack/model" --devices "$devices" --precision bf16 \
+    --context "$context" --temperature 0 --image-file "${pictures[0]}" --question "$question" --max-new-tokens 8 --json --quiet
+  for precision in bf16 int8 int4; do step "bench_model_$precision" bench_model "$precision"; done
+  step bench_kernels "$pack/bin/ops_bench" --benchmark_filter=cuda "--benchmark_out=$out/bench_kernels.json"
+  ! grep -q failed "$out/steps.txt"
+}
+
+case ${1:-} in
+  pack)
+    pack_for_gpu
+    ;;
+  run)
+    devices=3xcuda:0@24GiB one=cuda:0@1GiB three=3xcuda:0@256MiB context=2048 prompt=1024
+    run_all "${2:-}"
+    ;;
+  page)
+    python3 tools/gpu_day_page.py "${2:?the folder that came back}"
+    ;;
+  rehearse)
+    rm -rf "$pack" build/gpu-day-results
+    say "Emulated GPUs in the place of a real one"
+    build_emulated
+    gather build/cuda-emulated src/cli/tessera tests/ops/ops_test
+    printf '#!/bin/sh\necho "no benchmarks of kernels on emulated GPUs"\n' > "$pack/bin/ops_bench"
+    chmod +x "$pack/bin/ops_bench"
+    cp -r models/demo "$pack/model"
+    answers "$pack/bin/tessera" 3xcuda:0@16MiB > "$pack/answers.txt"
+    export TESSERA_EMULATED_GPUS=1x256MiB
+    devices=3xcuda:0@16MiB one=cuda:0@64MiB three=3xcuda:0@16MiB context=512 prompt=40
+    run_all build/gpu-day-results
+    ;;
+  *)
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
