@@ -9,18 +9,29 @@ endif()
 
 # Flags of kernel files under nvcc, in place of tessera_flags. Beware: cxx_std_20 does not reach .cu
 # files, and CMake 3.25 does not know cuda_std_20 for nvcc 13.
-set(TESSERA_NVCC_FLAGS -std=c++20 -O3 --expt-relaxed-constexpr -Werror all-warnings)
+set(TESSERA_NVCC_FLAGS -std=c++20 -O3 --expt-relaxed-constexpr --extended-lambda
+  -Werror all-warnings -Xptxas=-v)
 
-# tessera_cuda_sources(TARGET a.cu ...): adds kernel files to a target. The emulated build compiles
-# them as C++ on their own: a unity file would hide a missing include. A uint4 read as bf16 is normal
-# in kernels and undefined in C++, hence -fno-strict-aliasing.
+# tessera_cuda_sources(TARGET a.cu ...): adds kernel files to a target, each compiled on its own: a
+# unity file would hide a missing include.
+# Real: what ptxas says of each kernel is kept beside its object (tools/keep_ptxas_log.py).
+# Emulated: as C++. A uint4 read as bf16 is normal in kernels and undefined in C++, hence
+# -fno-strict-aliasing.
 function(tessera_cuda_sources target)
   target_sources(${target} PRIVATE ${ARGN})
+  set(kernels ${ARGN})
+  list(FILTER kernels INCLUDE REGEX "[.]cu$")
+  if(NOT kernels)
+    return()
+  endif()
+  set_source_files_properties(${kernels} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   if(TESSERA_CUDA STREQUAL "EMULATED")
-    set(kernels ${ARGN})
-    list(FILTER kernels INCLUDE REGEX "[.]cu$")
-    set_source_files_properties(${kernels} PROPERTIES
-      LANGUAGE CXX SKIP_UNITY_BUILD_INCLUSION ON
+    set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX
       COMPILE_OPTIONS "-xc++;-O2;-fno-strict-aliasing;-Wno-unknown-pragmas")
+  else()
+    target_compile_options(${target} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CUDA>:${TESSERA_NVCC_FLAGS}>")
+    set_target_properties(${target} PROPERTIES
+      CUDA_COMPILER_LAUNCHER "${PROJECT_SOURCE_DIR}/tools/keep_ptxas_log.py")
   endif()
 endfunction()

@@ -6,6 +6,8 @@
 #include "tessera/error.h"
 
 #ifdef TESSERA_CUDA_EMULATED
+#include <algorithm>
+
 #include "cuda_emulator/control.h"
 #endif
 
@@ -14,7 +16,10 @@ namespace {
 
 std::string hint_for(cudaError_t error) {
 #ifdef TESSERA_CUDA_EMULATED
-  if (const std::string report = emulator_report(); !report.empty()) return report;
+  if (std::string report = emulator_report(); !report.empty()) {
+    std::replace(report.begin(), report.end(), '\n', ' ');
+    return report;
+  }
 #endif
   switch (error) {
     case cudaErrorMemoryAllocation:

@@ -14,21 +14,31 @@ cudaError_t note_error(cudaError_t error) {
   return error;
 }
 
+cudaError_t broken_gpu(const Machine& machine, int gpu) {
+  if (machine.gpus[gpu].broken != cudaSuccess) host_thread().report = machine.gpus[gpu].report;
+  return machine.gpus[gpu].broken;
+}
+
 cudaError_t error_due(Machine& machine, std::string_view call, int gpu) {
   for (auto failure = machine.failures.begin(); failure != machine.failures.end(); ++failure) {
     if (failure->call != call || failure->gpu != gpu) continue;
     if (failure->after-- > 0) continue;
     const cudaError_t error = failure->error;
     machine.failures.erase(failure);
-    machine.report.clear();
     return error;
   }
-  return machine.gpus[gpu].broken;
+  return broken_gpu(machine, gpu);
 }
 
-cudaError_t refuse(Machine& machine, cudaError_t error, std::string reason) {
-  machine.report = std::move(reason);
+cudaError_t refuse(cudaError_t error, std::string reason) {
+  host_thread().report = std::move(reason);
   return error;
+}
+
+cudaError_t refuse_in_capture(Capture& capture) {
+  capture.broken = true;
+  return refuse(cudaErrorStreamCaptureUnsupported,
+                "a call that waits or allocates, while a stream is captured");
 }
 
 }  // namespace tessera

@@ -85,8 +85,10 @@ void mend_emulated_machine() {
   const TsanUnseen unseen;
   const std::lock_guard lock(machine().mutex);
   machine().failures.clear();
-  machine().report.clear();
-  for (EmulatedGpu& gpu : machine().gpus) gpu.broken = cudaSuccess;
+  for (EmulatedGpu& gpu : machine().gpus) {
+    gpu.broken = cudaSuccess;
+    gpu.report.clear();
+  }
   host_thread().last_error = cudaSuccess;
 }
 
@@ -102,6 +104,12 @@ void forbid_emulated_peer(int gpu, int peer) {
   machine().unreachable.emplace(gpu, peer);
 }
 
+void forbid_peer_access(int from, int to) {
+  const TsanUnseen unseen;
+  const std::lock_guard lock(machine().mutex);
+  machine().unreachable.insert({from, to});
+}
+
 void hold_emulated_memory(int gpu, uint64_t bytes) {
   const TsanUnseen unseen;
   const std::lock_guard lock(machine().mutex);
@@ -109,9 +117,7 @@ void hold_emulated_memory(int gpu, uint64_t bytes) {
 }
 
 std::string emulator_report() {
-  const TsanUnseen unseen;
-  const std::lock_guard lock(machine().mutex);
-  return machine().report;
+  return host_thread().report;
 }
 
 }  // namespace tessera

@@ -18,6 +18,10 @@ struct EmulatedMachine {
   ThreadOrder order = ThreadOrder::kForward;
   uint64_t seed = 1;
 
+  /// A host thread that touches a GPU's memory while no GPU works ends the program, as it would
+  /// anywhere else. (While one works, it goes unseen.)
+  bool trap_host = true;
+
   // Virtual time, which cudaEventElapsedTime tells: an op takes its overhead and its bytes by
   // these.
   double op_us = 5;
@@ -56,11 +60,14 @@ void set_emulated_link(int from, int to, double bytes_per_s);
 /// GPU `gpu` has no access to the memory of `peer`: copies must go through the host.
 void forbid_emulated_peer(int gpu, int peer);
 
+/// GPU `from` cannot use the memory of GPU `to`.
+void forbid_peer_access(int from, int to);
+
 /// Another program holds so much of a GPU's memory.
 void hold_emulated_memory(int gpu, uint64_t bytes);
 
-/// What the emulator found wrong last, in lines: a deadlock with its places, a pointer to another
-/// GPU's memory. Empty: nothing.
+/// Why the calling thread's last call failed, in lines: a deadlock with its places, a pointer to
+/// another GPU's memory. Empty: it did not, or there is no more to say.
 std::string emulator_report();
 
 }  // namespace tessera

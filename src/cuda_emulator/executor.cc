@@ -26,7 +26,9 @@ CUstream_st* choose_stream(Machine& machine) {
   if (able.empty()) return nullptr;
   switch (machine.settings.order) {
     case ThreadOrder::kForward:
-      return able.front();
+      return *std::min_element(able.begin(), able.end(), [](const auto* a, const auto* b) {
+        return a->priority < b->priority;
+      });
     case ThreadOrder::kReverse:
       return able.back();
     case ThreadOrder::kRandom:
@@ -58,16 +60,14 @@ void let_work_pile_up(Machine& machine, std::unique_lock<QuietMutex>& lock) {
   }
 }
 
-void advance_clock(const Machine& machine, CUstream_st& stream, const StreamOp& op) {
+void advance_clock(CUstream_st& stream, const StreamOp& op) {
   stream.clock_us = std::max(stream.clock_us, op.not_before_us);
   if (op.awaited != nullptr) stream.clock_us = std::max(stream.clock_us, op.awaited->time_us);
-  if (!op.body) return;
-  stream.clock_us += machine.settings.op_us;
-  if (op.bytes > 0) stream.clock_us += op.bytes / op.bytes_per_s * 1e6;
+  stream.clock_us += op.us;
 }
 
 // On the stream's own fiber, as ThreadSanitizer sees it, and without the lock.
-cudaError_t run_body(CUstream_st& stream, StreamOp& op, bool broken) {
+cudaError_t run_body(EmulatedGpu& gpu, CUstream_st& stream, StreamOp& op, bool broken) {
   void* const executor = tsan_current_fiber();
   if (stream.tsan_fiber == nullptr) stream.tsan_fiber = tsan_make_fiber();
   tsan_switch(stream.tsan_fiber);
@@ -78,6 +78,7 @@ cudaError_t run_body(CUstream_st& stream, StreamOp& op, bool broken) {
   op.body = nullptr;
   if (op.recorded != nullptr) tsan_release(op.recorded.get());
   tsan_release(&stream.token);
+  tsan_release(&gpu.token);
   tsan_switch(executor);
   return error;
 }
@@ -86,14 +87,15 @@ void run_one(Machine& machine, std::unique_lock<QuietMutex>& lock, CUstream_st& 
   const std::unique_ptr<StreamOp> op = std::move(stream.queue.front());
   stream.queue.pop_front();
   stream.busy = true;
-  advance_clock(machine, stream, *op);
-  const bool broken = machine.gpus[stream.device].broken != cudaSuccess;
+  advance_clock(stream, *op);
+  EmulatedGpu& gpu = machine.gpus[stream.device];
+  const bool broken = gpu.broken != cudaSuccess;
 
   lock.unlock();
-  const cudaError_t error = run_body(stream, *op, broken);
+  const cudaError_t error = run_body(gpu, stream, *op, broken);
   lock.lock();
 
-  if (error != cudaSuccess) machine.gpus[stream.device].broken = error;
+  if (error != cudaSuccess) gpu.broken = error;
   if (op->recorded != nullptr) {
     op->recorded->passed = true;
     op->recorded->time_us = stream.clock_us;
@@ -110,7 +112,9 @@ void run_executor(Machine& machine) {
   std::unique_lock lock(machine.mutex);
   for (;;) {
     if (is_late(machine)) let_work_pile_up(machine, lock);
-    if (CUstream_st* stream = choose_stream(machine)) {
+    CUstream_st* const stream = choose_stream(machine);
+    machine.open_memory(stream != nullptr);
+    if (stream != nullptr) {
       run_one(machine, lock, *stream);
     } else {
       machine.changed.wait(lock);
@@ -121,6 +125,10 @@ void run_executor(Machine& machine) {
 }  // namespace
 
 void submit(Machine& machine, cudaStream_t stream, StreamOp op) {
+  if (stream->capture != nullptr) {
+    stream->capture->add(stream, std::move(op));
+    return;
+  }
   auto queued = std::make_unique<StreamOp>(std::move(op));
   queued->not_before_us = machine.host_clock_us;
   tsan_release(queued.get());
@@ -147,8 +155,7 @@ void wait_for_gpu(Machine& machine, std::unique_lock<QuietMutex>& lock, int gpu)
       return stream->device == gpu && stream->finished < stream->submitted;
     });
   });
-  for (const auto& stream : machine.streams)
-    if (stream->device == gpu) tsan_acquire(&stream->token);
+  tsan_acquire(&machine.gpus[gpu].token);
 }
 
 }  // namespace tessera

@@ -24,7 +24,6 @@ void Machine::reset(const EmulatedMachine& wanted) {
   links.clear();
   unreachable.clear();
   failures.clear();
-  report.clear();
   host_clock_us = 0;
   random = Seeded(wanted.seed);
 }
@@ -42,10 +41,22 @@ bool Machine::is_stream(cudaStream_t stream) const {
                      [&](const auto& known) { return known.get() == stream && !known->destroyed; });
 }
 
-double Machine::copy_bytes_per_s(int from, int to) const {
-  if (const auto link = links.find({from, to}); link != links.end()) return link->second;
-  if (from == to) return settings.memory_bytes_per_s / 2;  // read and written
-  return settings.link_bytes_per_s;
+double Machine::copy_us(int from, int to, size_t bytes) const {
+  double bytes_per_s = settings.link_bytes_per_s;
+  if (const auto link = links.find({from, to}); link != links.end()) {
+    bytes_per_s = link->second;
+  } else if (from == to) {
+    bytes_per_s = settings.memory_bytes_per_s / 2;  // read and written
+  }
+  return settings.op_us + static_cast<double>(bytes) / bytes_per_s * 1e6;
+}
+
+void Machine::open_memory(bool open) {
+  if (open == memory_open) return;
+  memory_open = open;
+  if (!settings.trap_host) return;
+  for (const auto& [address, allocation] : allocations)
+    if (allocation.device != kHostMemory) allow_access(allocation.pages, open);
 }
 
 }  // namespace tessera

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda_emulator/capture.h"
 #include "cuda_emulator/control.h"
 #include "cuda_emulator/nan_pages.h"
 #include "cuda_emulator/quiet_lock.h"
@@ -20,22 +21,6 @@
 namespace tessera {
 
 inline constexpr int kHostMemory = -1;
-
-/// One record of an event. What waits for it holds it, whatever becomes of the event.
-struct EventMark {
-  int device = 0;
-  bool passed = false;
-  double time_us = 0;
-};
-
-/// One thing that a stream does.
-struct StreamOp {
-  std::function<cudaError_t()> body = {};  ///< on the executor's thread; may be empty
-  double bytes = 0, bytes_per_s = 0;       ///< what it takes in virtual time
-  std::shared_ptr<EventMark> awaited = nullptr;
-  std::shared_ptr<EventMark> recorded = nullptr;
-  double not_before_us = 0;
-};
 
 struct Allocation {
   NanPages pages;
@@ -47,6 +32,8 @@ struct EmulatedGpu {
   uint64_t used_bytes = 0;
   uint64_t foreign_bytes = 0;        ///< held by somebody else
   cudaError_t broken = cudaSuccess;  ///< every call says so from now on
+  std::string report = {};           ///< why
+  uint64_t token = 0;                ///< ThreadSanitizer's: what has run on any stream
   std::set<int> peers = {};          ///< whose memory its kernels may use
 };
 
@@ -64,12 +51,23 @@ struct CUstream_st {
   double clock_us = 0;
   void* tsan_fiber = nullptr;
   uint64_t token = 0;  ///< ThreadSanitizer's: what has run
+  std::shared_ptr<tessera::Capture> capture = nullptr;
 };
 
 struct CUevent_st {
   int device = 0;
   bool timed = true;
-  std::shared_ptr<tessera::EventMark> mark = nullptr;  ///< of the last record; null: never
+  std::shared_ptr<tessera::EventMark> mark = nullptr;   ///< of the last record; null: never
+  std::shared_ptr<tessera::Capture> capture = nullptr;  ///< that the last record was part of
+  tessera::CapturedOps captured = {};                   ///< and what came before it there
+};
+
+struct CUgraph_st {
+  std::vector<tessera::StreamOp> ops = {};
+};
+
+struct CUgraphExec_st {
+  std::shared_ptr<const std::vector<tessera::StreamOp>> ops = nullptr;
 };
 
 namespace tessera {
@@ -88,11 +86,11 @@ struct Machine {
   std::map<std::pair<int, int>, double> links;          ///< bytes per second, where set
   std::set<std::pair<int, int>> unreachable;            ///< no peer access, from and to
   std::vector<InjectedFailure> failures;
-  std::string report;
   double host_clock_us = 0;  ///< the latest that a host thread has waited for
 
   Seeded random{1};
   bool executor_started = false;
+  bool memory_open = false;  ///< GPUs' memory may be touched: by the executor, while it works
   uint64_t submissions = 0;  ///< ops, ever
   uint64_t piled_up = 0;     ///< of them, those that a late executor has waited for
   int waiting_hosts = 0;     ///< threads in a call that waits
@@ -103,13 +101,16 @@ struct Machine {
   /// The allocation that [data, data + bytes) lies in wholly, or null.
   const Allocation* find(const void* data, size_t bytes) const;
   bool is_stream(cudaStream_t stream) const;
-  double copy_bytes_per_s(int from, int to) const;
+  double copy_us(int from, int to, size_t bytes) const;
+  /// Lets nobody, or anybody, touch the GPUs' memory.
+  void open_memory(bool open);
 };
 
 /// Never destroyed: the executor's thread outlives main().
 Machine& machine();
 
-/// Queues an op; `stream` is valid and the lock held. Starts the executor.
+/// Queues an op, or adds it to the stream's capture; `stream` is valid and the lock held. Starts
+/// the executor.
 void submit(Machine& machine, cudaStream_t stream, StreamOp op);
 
 /// Waits in a call of the runtime until `condition()`.

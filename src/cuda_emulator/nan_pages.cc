@@ -58,6 +58,12 @@ NanPages map_nan_pages(size_t bytes) {
   return pages;
 }
 
+void allow_access(const NanPages& pages, bool allowed) {
+  const size_t usable = mapped_bytes(pages.get_deleter().bytes) - kPageBytes;
+  if (mprotect(pages.get(), usable, allowed ? PROT_READ | PROT_WRITE : PROT_NONE) != 0)
+    throw_mapping_error();
+}
+
 void FreeNanPages::operator()(void* data) const {
   const size_t mapped = mapped_bytes(bytes);
   asan_unpoison(data, mapped);

@@ -17,4 +17,7 @@ using NanPages = std::unique_ptr<void, FreeNanPages>;
 /// Page-aligned. Throws Error when the machine has no more.
 NanPages map_nan_pages(size_t bytes);
 
+/// Whether anybody may read and write them: at first, yes.
+void allow_access(const NanPages& pages, bool allowed);
+
 }  // namespace tessera

@@ -3,7 +3,6 @@
 
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include "cuda_emulator/api_call.h"
 
@@ -54,24 +53,25 @@ struct Copy {
   CopyEnd to_end, from_end;
 };
 
-void submit_copy(Machine& machine, std::unique_lock<QuietMutex>& lock, cudaStream_t stream,
-                 const Copy& copy) {
-  std::shared_ptr<std::vector<std::byte>> staged;
+cudaError_t submit_copy(Machine& machine, std::unique_lock<QuietMutex>& lock, cudaStream_t stream,
+                        const Copy& copy) {
+  if (stream->capture != nullptr && (copy.from_end.pageable || copy.to_end.pageable))
+    return refuse_in_capture(*stream->capture);
+  std::shared_ptr<std::byte[]> staged;
   if (copy.from_end.pageable) {
     const TsanSeen seen;
-    const auto* const first = static_cast<const std::byte*>(copy.from);
-    staged = std::make_shared<std::vector<std::byte>>(copy.bytes);
-    std::memcpy(staged->data(), first, copy.bytes);
+    staged = std::make_shared_for_overwrite<std::byte[]>(copy.bytes);
+    std::memcpy(staged.get(), copy.from, copy.bytes);
   }
   submit(machine, stream,
          {.body =
               [copy, staged] {
-                std::memcpy(copy.to, staged ? staged->data() : copy.from, copy.bytes);
+                std::memcpy(copy.to, staged ? staged.get() : copy.from, copy.bytes);
                 return cudaSuccess;
               },
-          .bytes = static_cast<double>(copy.bytes),
-          .bytes_per_s = machine.copy_bytes_per_s(copy.from_end.device, copy.to_end.device)});
+          .us = machine.copy_us(copy.from_end.device, copy.to_end.device, copy.bytes)});
   if (copy.to_end.pageable) wait_for_stream(machine, lock, stream);
+  return broken_gpu(machine, stream->device);
 }
 
 }  // namespace
@@ -85,15 +85,14 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (bytes == 0) return cudaSuccess;
     Copy copy = {.to = to, .from = from, .bytes = bytes};
     if (!find_end(machine, from, bytes, copy.from_end))
-      return refuse(machine, cudaErrorInvalidValue, "copy from beyond the end of an allocation");
+      return refuse(cudaErrorInvalidValue, "copy from beyond the end of an allocation");
     if (!find_end(machine, to, bytes, copy.to_end))
-      return refuse(machine, cudaErrorInvalidValue, "copy to beyond the end of an allocation");
+      return refuse(cudaErrorInvalidValue, "copy to beyond the end of an allocation");
     if (!kind_fits(kind, copy.from_end, copy.to_end))
-      return refuse(machine, cudaErrorInvalidValue,
+      return refuse(cudaErrorInvalidValue,
                     fmt::format("copy of kind {} from {} to {}", static_cast<int>(kind),
                                 copy.from_end.device, copy.to_end.device));
-    submit_copy(machine, lock, stream, copy);
-    return machine.gpus[stream->device].broken;
+    return submit_copy(machine, lock, stream, copy);
   });
 }
 
@@ -104,10 +103,9 @@ cudaError_t cudaMemcpyPeerAsync(void* to, int to_gpu, const void* from, int from
     Copy copy = {.to = to, .from = from, .bytes = bytes};
     if (!find_end(machine, from, bytes, copy.from_end) || copy.from_end.device != from_gpu ||
         !find_end(machine, to, bytes, copy.to_end) || copy.to_end.device != to_gpu)
-      return refuse(machine, cudaErrorInvalidValue,
+      return refuse(cudaErrorInvalidValue,
                     "peer copy outside of the allocations of the GPUs that it names");
-    submit_copy(machine, lock, stream, copy);
-    return cudaSuccess;
+    return submit_copy(machine, lock, stream, copy);
   });
 }
 
@@ -116,15 +114,14 @@ cudaError_t cudaMemsetAsync(void* data, int value, size_t bytes, cudaStream_t st
     if (bytes == 0) return cudaSuccess;
     const Allocation* const found = machine.find(data, bytes);
     if (found == nullptr || (found->device != kHostMemory && found->device != stream->device))
-      return refuse(machine, cudaErrorInvalidValue, "memset outside of the GPU's allocations");
+      return refuse(cudaErrorInvalidValue, "memset outside of the GPU's allocations");
     submit(machine, stream,
            {.body =
                 [=] {
                   std::memset(data, value, bytes);
                   return cudaSuccess;
                 },
-            .bytes = static_cast<double>(bytes),
-            .bytes_per_s = machine.settings.memory_bytes_per_s});
+            .us = machine.copy_us(stream->device, stream->device, bytes)});
     return cudaSuccess;
   });
 }

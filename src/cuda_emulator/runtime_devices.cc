@@ -133,7 +133,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int gpu
   return api_call("cudaDeviceGetAttribute", [&](Machine& machine, auto&) {
     if (!is_gpu(machine, gpu)) return cudaErrorInvalidDevice;
     *value = attribute_value(attribute, gpu);
-    return *value < 0 ? refuse(machine, cudaErrorNotSupported,
+    return *value < 0 ? refuse(cudaErrorNotSupported,
                                fmt::format("the emulator does not know device attribute {}",
                                            static_cast<int>(attribute)))
                       : cudaSuccess;
@@ -154,7 +154,7 @@ cudaError_t cudaDeviceSynchronize() {
   return api_call("cudaDeviceSynchronize", [](Machine& machine, auto& lock) {
     const int gpu = host_thread().device;
     wait_for_gpu(machine, lock, gpu);
-    return machine.gpus[gpu].broken;
+    return broken_gpu(machine, gpu);
   });
 }
 

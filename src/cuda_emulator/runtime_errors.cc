@@ -91,7 +91,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
       return attribute == cudaFuncAttributePreferredSharedMemoryCarveout ? cudaSuccess
                                                                          : cudaErrorNotSupported;
     if (value < 0 || static_cast<size_t>(value) > kMaxSharedBytes)
-      return refuse(machine, cudaErrorInvalidValue, "more shared memory than a block can have");
+      return refuse(cudaErrorInvalidValue, "more shared memory than a block can have");
     machine.dynamic_shared_limits[kernel] = static_cast<size_t>(value);
     return cudaSuccess;
   });

@@ -16,38 +16,38 @@ bool within(dim3 wanted, dim3 most) {
          wanted.z <= most.z;
 }
 
-cudaError_t check_shape(Machine& machine, const KernelLaunch& launch) {
+cudaError_t check_shape(const Machine& machine, const KernelLaunch& launch) {
   const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
   if (!within(launch.block, kMaxBlock) || threads > kMaxBlockThreads ||
       !within(launch.grid, kMaxGrid))
     return refuse(
-        machine, cudaErrorInvalidConfiguration,
+        cudaErrorInvalidConfiguration,
         fmt::format("launch of ({},{},{}) blocks of ({},{},{}) threads", launch.grid.x,
                     launch.grid.y, launch.grid.z, launch.block.x, launch.block.y, launch.block.z));
   const auto limit = machine.dynamic_shared_limits.find(launch.kernel);
   const size_t allowed =
       limit == machine.dynamic_shared_limits.end() ? kDefaultSharedBytes : limit->second;
   if (launch.shared_bytes > allowed)
-    return refuse(machine, cudaErrorInvalidValue,
+    return refuse(cudaErrorInvalidValue,
                   fmt::format("launch with {} bytes of dynamic shared memory; {} are allowed: see "
                               "allow_dynamic_shared",
                               launch.shared_bytes, allowed));
   return cudaSuccess;
 }
 
-cudaError_t check_pointers(Machine& machine, const KernelLaunch& launch) {
+cudaError_t check_pointers(const Machine& machine, const KernelLaunch& launch) {
   for (size_t i = 0; i < launch.pointers.size(); ++i) {
     const void* const pointer = launch.pointers[i];
     if (pointer == nullptr) continue;
     const Allocation* const found = machine.find(pointer, 0);
     if (found == nullptr)
       return refuse(
-          machine, cudaErrorIllegalAddress,
+          cudaErrorIllegalAddress,
           fmt::format("pointer argument {} of a kernel is no device or pinned memory", i));
     const int gpu = launch.stream->device;
     if (found->device != kHostMemory && found->device != gpu &&
         !machine.gpus[gpu].peers.contains(found->device))
-      return refuse(machine, cudaErrorIllegalAddress,
+      return refuse(cudaErrorIllegalAddress,
                     fmt::format("pointer argument {} of a kernel on GPU {} is GPU {}'s memory", i,
                                 gpu, found->device));
   }
@@ -66,7 +66,8 @@ cudaError_t run_kernel(const KernelLaunch& launch, uint64_t seed) {
     return cudaSuccess;
   } catch (const KernelFailure& failure) {
     const std::lock_guard lock(machine().mutex);
-    return refuse(machine(), cudaErrorLaunchFailure, failure.what());
+    machine().gpus[launch.stream->device].report = failure.what();
+    return cudaErrorLaunchFailure;
   }
 }
 
@@ -76,14 +77,15 @@ cudaError_t enqueue_kernel(KernelLaunch launch) {
   const cudaStream_t stream = launch.stream;
   return stream_call("cudaLaunchKernel", stream, [&](Machine& machine, auto&) {
     if (stream->device != host_thread().device)
-      return refuse(machine, cudaErrorInvalidResourceHandle,
+      return refuse(cudaErrorInvalidResourceHandle,
                     fmt::format("launch on a stream of GPU {} while GPU {} is current",
                                 stream->device, host_thread().device));
     if (const cudaError_t error = check_shape(machine, launch)) return error;
     if (const cudaError_t error = check_pointers(machine, launch)) return error;
     const uint64_t seed = machine.random.below(~uint64_t{0});
     submit(machine, stream,
-           {.body = [launch = std::move(launch), seed] { return run_kernel(launch, seed); }});
+           {.body = [launch = std::move(launch), seed] { return run_kernel(launch, seed); },
+            .us = machine.settings.op_us});
     return cudaSuccess;
   });
 }

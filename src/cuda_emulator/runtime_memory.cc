@@ -25,6 +25,8 @@ uint64_t free_bytes(const Machine& machine, int gpu) {
 
 cudaError_t allocate(Machine& machine, void** out, size_t bytes, int device) {
   *out = nullptr;
+  for (const auto& stream : machine.streams)
+    if (stream->capture != nullptr) return refuse_in_capture(*stream->capture);
   if (bytes == 0) return cudaSuccess;
   Allocation allocation = {.bytes = bytes, .device = device};
   try {
@@ -33,6 +35,8 @@ cudaError_t allocate(Machine& machine, void** out, size_t bytes, int device) {
     return cudaErrorMemoryAllocation;
   }
   *out = allocation.pages.get();
+  if (device != kHostMemory && machine.settings.trap_host && !machine.memory_open)
+    allow_access(allocation.pages, false);
   machine.allocations.emplace(reinterpret_cast<uintptr_t>(*out), std::move(allocation));
   return cudaSuccess;
 }
@@ -67,7 +71,7 @@ cudaError_t cudaFree(void* data) {
     if (data == nullptr) return cudaSuccess;
     const auto found = machine.allocations.find(reinterpret_cast<uintptr_t>(data));
     if (found == machine.allocations.end() || found->second.device == kHostMemory)
-      return refuse(machine, cudaErrorInvalidValue, "cudaFree of what cudaMalloc did not give");
+      return refuse(cudaErrorInvalidValue, "cudaFree of what cudaMalloc did not give");
     const int gpu = found->second.device;
     wait_for_gpu(machine, lock, gpu);
     machine.gpus[gpu].used_bytes -= charged_bytes(found->second.bytes);
@@ -92,8 +96,7 @@ cudaError_t cudaFreeHost(void* data) {
     const auto found = machine.allocations.find(reinterpret_cast<uintptr_t>(data));
     if (found == machine.allocations.end() || found->second.device != kHostMemory ||
         found->second.pages == nullptr)
-      return refuse(machine, cudaErrorInvalidValue,
-                    "cudaFreeHost of what cudaHostAlloc did not give");
+      return refuse(cudaErrorInvalidValue, "cudaFreeHost of what cudaHostAlloc did not give");
     for (int gpu = 0; gpu < static_cast<int>(machine.gpus.size()); ++gpu)
       wait_for_gpu(machine, lock, gpu);
     machine.allocations.erase(found);

@@ -4,9 +4,9 @@
 #include <random>
 #include <vector>
 
-#include "cuda_emulator/control.h"
 #include "tests/cuda_emulator/device_vector.h"
 #include "tests/cuda_emulator/example_kernels.h"
+#include "tests/cuda_emulator/machine_fixture.h"
 #include "tests/support/differs.h"
 
 namespace tessera {
@@ -26,7 +26,12 @@ std::vector<__nv_bfloat16> normal_bf16(size_t count, uint32_t seed) {
   return values;
 }
 
-TEST(Kernels, AddVectors) {
+class Kernels : public EmulatedMachineTest {
+ protected:
+  void SetUp() override { set_up_emulated_machine(emulated_machine_of_environment()); }
+};
+
+TEST_F(Kernels, AddVectors) {
   const int count = 1000;
   const auto a = normal_floats(count, 1), b = normal_floats(count, 2);
   TestStream stream;
@@ -62,7 +67,7 @@ std::vector<double> product_f64(const std::vector<__nv_bfloat16>& a,
   return c;
 }
 
-TEST(Kernels, SumVector) {
+TEST_F(Kernels, SumVector) {
   const int count = 1 << 16;
   const auto x = normal_floats(count, 3);
   double want = 0;
@@ -74,7 +79,7 @@ TEST(Kernels, SumVector) {
   EXPECT_LT(largest_error(out.read(stream), {want}), 1e-3);
 }
 
-TEST(Kernels, MultiplyVectorAtRealWidth) {
+TEST_F(Kernels, MultiplyVectorAtRealWidth) {
   const int rows = 4096, columns = 4096;
   const auto w = normal_bf16(size_t(rows) * columns, 4), x = normal_bf16(columns, 5);
   TestStream stream;
@@ -84,7 +89,7 @@ TEST(Kernels, MultiplyVectorAtRealWidth) {
   EXPECT_LT(largest_error(y.read(stream), product_f64(w, x, rows, 1, columns)), 2e-4);
 }
 
-TEST(Kernels, MultiplyMatrices) {
+TEST_F(Kernels, MultiplyMatrices) {
   for (const int size : {64, 256}) {
     const auto a = normal_bf16(size_t(size) * size, 6), b = normal_bf16(size_t(size) * size, 7);
     TestStream stream;
@@ -95,7 +100,7 @@ TEST(Kernels, MultiplyMatrices) {
   }
 }
 
-TEST(Kernels, MultiplyInt8) {
+TEST_F(Kernels, MultiplyInt8) {
   std::vector<int8_t> a(1024), b(1024);
   int want = 0;
   for (int i = 0; i < 1024; ++i) {

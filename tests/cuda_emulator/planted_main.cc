@@ -5,14 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "cuda_emulator/control.h"
 #include "tessera/error.h"
 #include "tests/cuda_emulator/device_vector.h"
 #include "tests/cuda_emulator/planted_bugs.h"
 
 // planted_bug NAME: runs one wrong program, in the order that TESSERA_EMULATED_ORDER says, and
 // prints what came out:
-//   report ...        the emulator has refused it
+//   report ...        the emulator has refused it: the Error's line
 //   result 3f2a nan   bits of the result in short; "nan": there is one among them
 // A sanitizer may end it before.
 
@@ -42,8 +41,8 @@ int run_planted(const PlantedBug& bug) {
     bool nan = false;
     for (const float value : result) nan = nan || std::isnan(value);
     std::printf("result %08x%s\n", short_bits(result), nan ? " nan" : "");
-  } catch (const Error&) {
-    std::printf("report %s\n", emulator_report().c_str());
+  } catch (const Error& error) {
+    std::printf("report %s\n", error.what());
   }
   return 0;
 }
