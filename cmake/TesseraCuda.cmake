@@ -9,7 +9,7 @@ endif()
 
 # Flags of kernel files under nvcc, in place of tessera_flags. Beware: cxx_std_20 does not reach .cu
 # files, and CMake 3.25 does not know cuda_std_20 for nvcc 13.
-set(TESSERA_NVCC_FLAGS -std=c++20 -O3 --expt-relaxed-constexpr --extended-lambda
+set(TESSERA_NVCC_FLAGS -std=c++20 -O3 --expt-relaxed-constexpr
   -Werror all-warnings -Xptxas=-v)
 
 # tessera_cuda_sources(TARGET a.cu ...): adds kernel files to a target, each compiled on its own: a

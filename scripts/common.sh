@@ -13,7 +13,7 @@ PACKAGES=(
   libjpeg-dev libpng-dev libwebp-dev libgif-dev
 )
 TEST_PACKAGES=(
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
   clang clang-format clang-tidy libclang-rt-dev
 )
 
@@ -31,6 +31,33 @@ install() {
   "${as_root[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends \
     "${missing[@]}" >&2
+}
+
+# CUDA's compiler, headers and static runtime, for builds with kernels: the machine's own toolkit, or
+# NVIDIA's packages from PyPI (270 MB) beside the builds. Needs neither a driver nor a GPU.
+CUDA_WHEELS=(
+  nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
+  nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85
+)
+find_cuda_toolkit() {
+  local nvcc
+  for nvcc in "${CUDACXX:-nvcc}" /usr/local/cuda/bin/nvcc build/cuda-toolkit/nvidia/cu13/bin/nvcc; do
+    nvcc=$(command -v "$nvcc") || continue
+    if "$nvcc" --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
+      CUDACXX=$(realpath "$nvcc")
+      CUDAToolkit_ROOT=$(dirname "$(dirname "$CUDACXX")")
+      export CUDACXX CUDAToolkit_ROOT
+      return 0
+    fi
+  done
+  return 1
+}
+cuda_toolkit() {
+  find_cuda_toolkit && return
+  say "Installing the CUDA toolkit from PyPI into build/cuda-toolkit"
+  install python3-pip
+  python3 -m pip install -q --no-deps --target build/cuda-toolkit "${CUDA_WHEELS[@]}" >&2
+  find_cuda_toolkit
 }
 
 # build PRESET [TARGET...]: configures when needed, builds what changed.

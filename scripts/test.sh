@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and passes every test:
-#   format, layers and names; release build with all tests; the same tests under
-#   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
-#   every fuzz target for a short while.
+#   format, layers and names; release build with all tests; CUDA's on emulated GPUs, in three orders;
+#   all tests under AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under
+#   ThreadSanitizer; kernels by nvcc, with what each takes of a GPU; every fuzz target for a short
+#   while.
 # scripts/test.sh quick stops after the release tests.
 source "$(dirname "$0")/common.sh"
 
@@ -12,7 +13,7 @@ quick=${1:-}
 install "${PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 
 say "Format, layers and names"
-git ls-files '*.h' '*.cc' | xargs clang-format --dry-run -Werror
+git ls-files '*.h' '*.cc' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
 python3 tools/check_layers.py
 python3 tools/check_names.py
 
@@ -21,6 +22,14 @@ build release
 ctest --preset release
 [ -z "$quick" ] || exit 0
 
+cuda_toolkit
+
+say "CUDA on emulated GPUs: build and test"
+build cuda-emulated cuda_tests
+for order in forward reverse random:1; do
+  TESSERA_EMULATED_ORDER=$order ctest --preset cuda-emulated
+done
+
 say "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
 build asan
 ctest --preset asan
@@ -28,6 +37,10 @@ ctest --preset asan
 say "ThreadSanitizer: build and test what uses threads"
 build tsan
 ctest --preset tsan
+
+say "CUDA by nvcc: build, and hold kernels against their table"
+build cuda-release tessera
+ctest --preset cuda-release
 
 say "Fuzzing, ${FUZZ_SECONDS:=10} s a target"
 build fuzz fuzzers

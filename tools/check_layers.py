@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Includes only go down: holds every #include under src/ against the DEPS of its module.
 
-The DEPS lines of src/*/CMakeLists.txt are the layer diagram. Fails on an include of a module that
+The DEPS and CUDA_DEPS lines of src/*/CMakeLists.txt are the layer diagram. Fails on an include of a module that
 is not in DEPS (directly or through another), on a cycle, and on files of more than 800 lines.
 """
 
@@ -11,16 +11,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 800
+KEYWORDS = ("SOURCES", "CUDA", "DEPS", "CUDA_DEPS", "LIBS", "PUBLIC_LIBS")
 
 
 def read_deps() -> dict[str, set[str]]:
-    deps = {}
+    """What each module may use in any build: a module's CUDA_DEPS, and both of two definitions."""
+    deps: dict[str, set[str]] = {}
     for path in sorted((ROOT / "src").glob("*/CMakeLists.txt")):
-        text = path.read_text()
-        name = re.search(r"tessera_module\((\w+)", text)
-        if name:
-            found = re.search(r"\bDEPS\s+([\w\s]+?)(?:\s(?:LIBS|PUBLIC_LIBS|SOURCES)\b|\))", text)
-            deps[name.group(1)] = set(found.group(1).split()) if found else set()
+        text = re.sub(r"#.*", "", path.read_text())
+        for call in re.findall(r"tessera_module\(([^)]*)\)", text):
+            name, *words = call.split()
+            keyword = ""
+            deps.setdefault(name, set())
+            for word in words:
+                if word in KEYWORDS:
+                    keyword = word
+                elif keyword in ("DEPS", "CUDA_DEPS"):
+                    deps[name].add(word)
     return deps
 
 
