@@ -1,5 +1,8 @@
 #include "ops/sample_rows.h"
 
+#include <exception>
+#include <mutex>
+
 #include "ops/checks.h"
 #include "ops/cuda.h"
 #include "ops/launch.h"
@@ -11,9 +14,17 @@ void sample_rows_cpu(WorkerPool& pool, const Tensor& logits, const Tensor& draws
                      const Tensor& tokens) {
   const auto* draw = static_cast<const TokenDraw*>(draws.data);
   const auto vocab = static_cast<size_t>(logits.shape[1]);
+  std::mutex mutex;
+  std::exception_ptr failed;  // no loop may throw
   pool.for_each(logits.shape[0], [&](int64_t r) {
-    tokens.i32()[r] = draw_token({logits.f32(r), vocab}, draw[r]);
+    try {
+      tokens.i32()[r] = draw_token({logits.f32(r), vocab}, draw[r]);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failed) failed = std::current_exception();
+    }
   });
+  if (failed) std::rethrow_exception(failed);
 }
 
 }  // namespace

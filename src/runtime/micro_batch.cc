@@ -29,4 +29,12 @@ void MicroBatch::pack_input() {
     to = std::ranges::copy(*part, to).out;
 }
 
+void MicroBatch::unpack_output(int64_t vocab) {
+  const auto drawn_tokens = drawn.as<const int32_t>().first(wanted.size());
+  tokens.assign(drawn_tokens.begin(), drawn_tokens.end());
+  if (!want_logits) return;
+  const auto rows = output.as<const float>().first(wanted.size() * static_cast<size_t>(vocab));
+  logits.assign(rows.begin(), rows.end());
+}
+
 }  // namespace tessera

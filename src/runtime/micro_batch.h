@@ -53,7 +53,9 @@ struct MicroBatch {
 
   // The pipeline's own.
   HostBuffer input;   ///< what devices copy in: ids; positions, sequence, blocks for each stage
-  HostBuffer output;  ///< f32 [wanted, vocab]: logits, for the samplers and the caller
+  HostBuffer draws;   ///< TokenDraw [wanted], copied in by the last stage
+  HostBuffer drawn;   ///< i32 [wanted], copied out
+  HostBuffer output;  ///< f32 [wanted, vocab]: logits, where they are wanted
   Event* input_ready = nullptr;  ///< passes when the next stage's rows are there; null: they are
   int slot = 0;
   std::atomic<bool> finished{false};
@@ -66,6 +68,7 @@ struct MicroBatch {
   bool stopped() const { return error != nullptr || (cancel != nullptr && cancel->cancelled()); }
   void clear();
   void pack_input();
+  void unpack_output(int64_t vocab);  ///< into the results; once the last stage is done
 };
 
 }  // namespace tessera

@@ -36,15 +36,16 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
     vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.wide, packed);
 
   Device& host = pinning_device(placement);
-  const auto input_bytes = static_cast<uint64_t>(
-      (3 * limits.rows + limits.sequences * limits.max_blocks) * int64_t{sizeof(int32_t)});
-  const auto output_bytes =
-      static_cast<uint64_t>(limits.wanted * model.config.decoder.vocab * int64_t{sizeof(float)});
+  const auto allocate = [&](int64_t count, size_t each) {
+    return host.allocate_host(static_cast<uint64_t>(count) * each);
+  };
   for (int slot = 0; slot < limits.slots; ++slot) {
     MicroBatch& batch = *batches_.emplace_back(std::make_unique<MicroBatch>());
     batch.slot = slot;
-    batch.input = host.allocate_host(input_bytes);
-    batch.output = host.allocate_host(output_bytes);
+    batch.input = allocate(3 * limits.rows + limits.sequences * limits.max_blocks, sizeof(int32_t));
+    batch.draws = allocate(limits.wanted, sizeof(TokenDraw));
+    batch.drawn = allocate(limits.wanted, sizeof(int32_t));
+    batch.output = allocate(limits.wanted * model.config.decoder.vocab, sizeof(float));
     free_.push_back(&batch);
   }
   for (size_t i = 0; i < stages_.size(); ++i)
@@ -149,11 +150,7 @@ void Pipeline::wait(MicroBatch& batch) {
     throw;
   }
   if (batch.stopped()) return;
-  if (batch.want_logits) {
-    const size_t count = batch.wanted.size() * static_cast<size_t>(model_.config.decoder.vocab);
-    const std::span<const float> logits = batch.output.as<const float>().first(count);
-    batch.logits.assign(logits.begin(), logits.end());
-  }
+  batch.unpack_output(model_.config.decoder.vocab);
   const bool decode = batch.rows() == batch.sequences;
   for (size_t i = 0; i < stages_.size(); ++i) {
     const double busy = stages_[i]->busy_s(batch);

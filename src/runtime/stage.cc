@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/units.h"
-#include "ops/sampling.h"
+#include "ops/sample_rows.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -156,21 +158,24 @@ void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {
   }
   decoder_head(*compute_, *arena_, config, *head_, picked, logits);
 
-  // Samplers are the host's, and so are the numbers that they read.
-  const std::span<float> on_host = batch.output.as<float>();
-  compute_->copy(on_host.data(), nullptr, logits.data, &device(), logits.bytes());
-  batch.tokens.assign(batch.wanted.size(), 0);
-  const auto vocab = static_cast<size_t>(config.vocab);
-  for (size_t i = 0; i < batch.wanted.size(); ++i) {
-    const WantedRow& row_wanted = batch.wanted[i];
-    if (row_wanted.sampler == nullptr) continue;
-    const double cost = static_cast<double>(config.vocab);
-    const auto body = [token = &batch.tokens[i], row = on_host.subspan(i * vocab, vocab),
-                       sampler = row_wanted.sampler, options = row_wanted.options](WorkerPool&) {
-      *token = sampler->sample(row, options);
-    };
-    compute_->run({.flops = cost, .bytes = 4 * cost}, Work(body));
+  if (std::ranges::any_of(batch.wanted, [](const WantedRow& row) { return row.sampler; }))
+    draw_tokens(batch, logits);
+  if (batch.want_logits)
+    compute_->copy(batch.output.data(), nullptr, logits.data, &device(), logits.bytes());
+}
+
+// Only what the draws need goes to the device, and only tokens come from it.
+void Stage::draw_tokens(MicroBatch& batch, const Tensor& logits) {
+  const std::span<TokenDraw> draws = batch.draws.as<TokenDraw>().first(batch.wanted.size());
+  for (size_t i = 0; i < draws.size(); ++i) {
+    const WantedRow& row = batch.wanted[i];
+    draws[i] = row.sampler != nullptr ? row.sampler->draw(row.options) : TokenDraw{};
   }
+  const DrawBuffers on_device = take_draw_buffers(*arena_, logits.rows());
+  Tensor tokens = on_device.tokens;
+  compute_->copy(on_device.draws.data, &device(), draws.data(), nullptr, draws.size_bytes());
+  sample_rows(*compute_, logits, on_device.draws, tokens);
+  compute_->copy(batch.drawn.data(), nullptr, tokens.data, &device(), tokens.bytes());
 }
 
 void Stage::abandon(const MicroBatch& batch) {

@@ -49,11 +49,11 @@ TEST(CardShares, WhatIsNotThereIsAnError) {
               HasSubstr("cuda:2: expected cuda:0 to cuda:1, found cuda:2"));
   EXPECT_THAT(error_of([] { shares_of("3xcuda"); }), HasSubstr("found cuda:2"));
   EXPECT_THAT(error_of([] { shares_of("cuda:1@21GiB"); }),
-              AllOf(HasSubstr("cuda:1@21GiB: expected at most 20.0 GiB: cuda:1 has 32.0 GiB, of "
-                              "which 20.5 GiB are free, found 21.0 GiB"),
+              AllOf(HasSubstr("cuda:1@21GiB: expected at most 20.00 GiB: cuda:1 has 32.00 GiB, of "
+                              "which 20.50 GiB are free, found 21.00 GiB"),
                     HasSubstr("nvidia-smi")));
   EXPECT_THAT(error_of([] { shares_of("2xcuda:1@12GiB"); }),
-              AllOf(HasSubstr("at most 8.0 GiB"), HasSubstr("devices before it")));
+              AllOf(HasSubstr("at most 8.00 GiB"), HasSubstr("devices before it")));
 }
 
 }  // namespace
