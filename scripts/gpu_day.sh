@@ -116,7 +116,7 @@ case ${1:-} in
     chmod +x "$pack/bin/ops_bench"
     cp -r models/demo "$pack/model"
     answers "$pack/bin/tessera" 3xcuda:0@16MiB > "$pack/answers.txt"
-    export TESSERA_EMULATED_GPUS=1x256MiB
+    export TESSERA_EMULATED_GPUS=1x2GiB
     devices=3xcuda:0@16MiB one=cuda:0@64MiB three=3xcuda:0@16MiB context=512 prompt=40
     run_all build/gpu-day-results
     ;;

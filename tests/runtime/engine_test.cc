@@ -72,7 +72,8 @@ TEST_F(EngineTest, RefusesWhatIsNotThereOrNotAModel) {
   const auto error = [](EngineOptions options) {
     return error_of([&] { Engine::create(options); });
   };
-  EXPECT_THAT(error(options_for("yi_vl_tiny", "cuda:7@24GiB")), HasSubstr(kCudaEmulated ? "cuda:0 to cuda:2" : "no GPU"));
+  EXPECT_THAT(error(options_for("yi_vl_tiny", "cuda:7@24GiB")),
+              HasSubstr(kCudaEmulated ? "cuda:0 to cuda:2" : "no GPU"));
   EXPECT_THAT(error(options_for("yi_vl_tiny", "3xrtx3090")), HasSubstr("tessera plan takes it"));
   EXPECT_THAT(error(options_for("none", "cpu")), HasSubstr("expected a model folder"));
   EXPECT_THAT(error(options_for("pictures/rgb.png", "cpu")), HasSubstr("found a file"));

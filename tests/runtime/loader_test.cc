@@ -113,8 +113,7 @@ TEST(Loader, ReadsEachByteOnce) {
     for (const LoadTarget& target : loaded.targets)
       for (const WeightSpec& weight : target.unit->weights)
         for (const WeightSource& source : weight.sources)
-          if (tensors.insert(source.tensor).second)
-            wanted += loaded.weights.find(source).bytes;
+          if (tensors.insert(source.tensor).second) wanted += loaded.weights.find(source).bytes;
     EXPECT_EQ(total, wanted);
   }
 }
