@@ -88,15 +88,14 @@ void CudaRuntimeStream::fail(std::exception_ptr error) noexcept {
 
 // The kernel writes the kind last, and the host sees what it wrote before.
 std::optional<Error> CudaRuntimeStream::fault() const {
-  const auto* found = reinterpret_cast<const volatile KernelFault*>(fault_.data());
-  const FaultKind kind = found->kind;
+  auto* found = reinterpret_cast<KernelFault*>(fault_.data());
+  const FaultKind kind = std::atomic_ref(found->kind).load(std::memory_order_acquire);
   if (kind == FaultKind::kNone) return std::nullopt;
-  std::atomic_thread_fence(std::memory_order_acquire);
   if (kind == FaultKind::kLogits) return logits_error(found->found, found->limit);
   return Error({.where = device_.info().name,
                 .what = fmt::format("{} in stream {}", name_of(kind), name_),
                 .expected = fmt::format("0 to {}", found->limit - 1),
-                .found = fmt::format("{}", int64_t{found->found})});
+                .found = fmt::format("{}", found->found)});
 }
 
 bool CudaRuntimeStream::skipping() const {
