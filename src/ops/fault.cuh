@@ -13,7 +13,7 @@ __device__ inline void report_fault(KernelFault* fault, FaultKind kind, int64_t 
   fault->found = found;
   fault->limit = limit;
   __threadfence_system();
-  *static_cast<volatile FaultKind*>(&fault->kind) = kind;
+  atomicExch(reinterpret_cast<int32_t*>(&fault->kind), static_cast<int32_t>(kind));
 }
 
 /// Whether 0 <= found < limit; reports what is not.
