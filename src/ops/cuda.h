@@ -13,8 +13,8 @@
 
 namespace tessera {
 
-/// `prepared` is room for x as the kernels read it: bf16, of f32 weights f32, [rows,
-/// w.padded_in()]. `bias` with null data: none.
+/// `prepared` is room for x as the kernels read it, of all weights but f32: bf16 [rows, w.in to a
+/// multiple of 64]. `bias` with null data: none. The order of additions: matmul_cuda.cuh.
 void matmul_cuda(const CudaQueue& queue, const Tensor& x, const PreparedRows& prepared,
                  const PackedMatrix& w, const Tensor& bias, bool add_to_out, const Tensor& out);
 void embedding_cuda(const CudaQueue& queue, const Tensor& ids, const Tensor& table,
