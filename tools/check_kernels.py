@@ -5,7 +5,7 @@
     check_kernels.py BUILD TABLE --write   writes the table anew
 
 Reads the logs of ptxas that a build with TESSERA_CUDA=NVCC leaves beside its objects
-(tools/keep_ptxas_log.py). Fails when a kernel has a stack or spills registers on any architecture,
+(tools/keep_ptxas_log.py). Fails when a kernel has a stack (but for MAX_STACK) or spills registers on any architecture,
 has more static shared memory than a block gets unasked, is not in the table, takes more than a tenth
 more registers than there, or other shared memory. That a block's registers fit is ptxas's to see:
 every kernel must say its threads with __launch_bounds__.
@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_STATIC_SHARED = 48 << 10
 REGISTERS_GROWTH = 1.1
+# sincosf reduces angles above 105615 with a table of 2 / pi, product by product, in local memory.
+MAX_STACK = {"rope_kernel": 32}
 
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\d+\w*)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -51,6 +53,10 @@ def plain_names(mangled: set[str]) -> dict[str, str]:
     return names
 
 
+def stack_allowed(kernel: str) -> int:
+    return next((most for name, most in MAX_STACK.items() if kernel.startswith(name)), 0)
+
+
 def read_logs(build: Path) -> dict[str, Kernel]:
     found = []
     for path in sorted((build / "src").rglob("*.ptxas")):
@@ -70,7 +76,8 @@ def read_logs(build: Path) -> dict[str, Kernel]:
         if not stack or not used:
             kernel.errors.append(f"{entry['arch']}: the log does not say what it takes")
             continue
-        if any(int(number) for number in stack.groups()):
+        bytes_of_stack, *spilled = (int(number) for number in stack.groups())
+        if any(spilled) or bytes_of_stack > stack_allowed(names[entry["symbol"]]):
             kernel.errors.append(f"{entry['arch']}: {stack[0]}")
         kernel.registers[entry["arch"]] = int(used[1])
         kernel.shared = max(kernel.shared, int(shared[1]) if shared else 0)

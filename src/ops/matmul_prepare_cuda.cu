@@ -30,7 +30,8 @@ __device__ void rotate_in_warp(float (&v)[4], int block) {
 ///   kRotate  blocks of a group of 128 that has `padded_in` inputs in all rows' last group
 ///   kSpread  fours in the order 0, 2, 1, 3
 template <bool kRotate, bool kSpread>
-__global__ void prepare_kernel(const float* x, int64_t stride, MatmulShape shape, uint16_t* to) {
+__global__ void __launch_bounds__(kPrepareWarps * 32)
+    prepare_kernel(const float* x, int64_t stride, MatmulShape shape, uint16_t* to) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   const int first = static_cast<int>(blockIdx.x * kPrepareWarps + threadIdx.x / 32) * kWarpInputs;
   const int input = first + 4 * lane;

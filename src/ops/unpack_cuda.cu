@@ -7,10 +7,12 @@ namespace {
 
 // A word is an f32, or the bf16 of two neighbouring inputs: either way panels are [words][16].
 constexpr int kUnpackWords = 32;  // of each row, by one block
+constexpr int kUnpackThreads = kUnpackWords * static_cast<int>(kPanelRows);
 
 // One panel's rows, 32 words of each: read along the panel, written along the rows.
-__global__ void unpack_panels_kernel(const uint32_t* from, int64_t panel_words, int64_t row_words,
-                                     uint32_t* to) {
+__global__ void __launch_bounds__(kUnpackThreads)
+    unpack_panels_kernel(const uint32_t* from, int64_t panel_words, int64_t row_words,
+                         uint32_t* to) {
   constexpr int kRows = static_cast<int>(kPanelRows);
   struct Tile {
     uint32_t words[kUnpackWords][kRows + 1];  // the last column: no two rows share a bank
@@ -37,10 +39,9 @@ void unpack_panels_cuda(const CudaQueue& queue, const PackedMatrix& to, int64_t 
   const int64_t row_words = to.padded_in() * to.format().bits / 32;
   const int64_t panel_words = to.panel_bytes() / 4;
   auto* rows = static_cast<uint32_t*>(to.data) + first_panel * kPanelRows * row_words;
-  constexpr int kThreads = kUnpackWords * static_cast<int>(kPanelRows);
   const dim3 grid(static_cast<unsigned>((row_words + kUnpackWords - 1) / kUnpackWords),
                   static_cast<unsigned>(panels));
-  enqueue(queue, "unpack_panels", unpack_panels_kernel, grid, kThreads,
+  enqueue(queue, "unpack_panels", unpack_panels_kernel, grid, kUnpackThreads,
           static_cast<const uint32_t*>(from), panel_words, row_words, rows);
 }
 
