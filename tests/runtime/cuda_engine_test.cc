@@ -343,7 +343,7 @@ TEST_F(CudaEngine, AnswersThroughThePlannerWithinTheBytesItPromised) {
   const Request request = question(kText);
   const std::vector<int32_t> want = Engine::create(options("cpu"))->generate(request).token_ids;
   for (const char* devices :
-       {"auto", "3xcuda@2MiB", "3xcuda:0@2MiB", "2xcuda:1", "cuda@2MiB,cpu@1MiB"}) {
+       {"auto", "3xcuda@4MiB", "3xcuda:0@4MiB", "2xcuda:1", "cuda@4MiB,cpu@1MiB"}) {
     SCOPED_TRACE(devices);
     const auto engine = Engine::create(options(devices));
     EXPECT_EQ(engine->generate(request).token_ids, want);
