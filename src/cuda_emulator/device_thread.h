@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <source_location>
 
 #include "cuda_emulator/async_copies.h"
+#include "cuda_emulator/code_place.h"
 #include "cuda_emulator/fiber.h"
 #include "cuda_emulator/warp_word.h"
 
@@ -32,7 +32,7 @@ struct DeviceThread {
   uint32_t lane() const { return linear % kWarpThreads; }
 
   ThreadState state = ThreadState::kNew;
-  std::source_location place = {};      // of the word that it waits in
+  CodePlace place = {};                 // of the word that it waits in
   WarpWord word = WarpWord::kSyncWarp;  // kInWarp: which
   uint32_t mask = 0;                    // kInWarp: with whom
   const void* given = nullptr;          // kInWarp: what it brings,

@@ -52,14 +52,13 @@ std::string describe_state(const DeviceThread& thread) {
 
 }  // namespace
 
-bool same_place(const std::source_location& a, const std::source_location& b) {
-  return a.line() == b.line() && a.column() == b.column() &&
-         (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
+bool same_place(const CodePlace& a, const CodePlace& b) {
+  return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
 }
 
-std::string describe_place(const std::source_location& place) {
-  const std::string file = place.file_name();
-  return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), place.line());
+std::string describe_place(const CodePlace& place) {
+  const std::string file = place.file;
+  return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), place.line);
 }
 
 std::string describe_block(uint3 index) {

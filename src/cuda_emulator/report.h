@@ -2,18 +2,18 @@
 
 #include <vector_types.h>
 
-#include <source_location>
 #include <span>
 #include <string>
 
+#include "cuda_emulator/code_place.h"
 #include "cuda_emulator/device_thread.h"
 
 namespace tessera {
 
-bool same_place(const std::source_location& a, const std::source_location& b);
+bool same_place(const CodePlace& a, const CodePlace& b);
 
 /// "attention_cuda.cu:117"
-std::string describe_place(const std::source_location& place);
+std::string describe_place(const CodePlace& place);
 
 /// "block (3,0,0)"
 std::string describe_block(uint3 index);

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <source_location>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "cuda_emulator/code_place.h"
 #include "cuda_emulator/device_thread.h"
 #include "cuda_emulator/ready_threads.h"
 #include "cuda_emulator/seeded.h"
@@ -40,15 +40,15 @@ class ThreadBlock {
   DeviceThread& running() { return *running_; }
 
   /// __syncthreads. Returns how many threads came with a vote.
-  int barrier(bool vote, std::source_location place);
+  int barrier(bool vote, CodePlace place);
 
   /// Waits for the lanes of `mask`; whoever comes last computes for all. To ThreadSanitizer only
   /// kSyncWarp orders the lanes.
   void collective(WarpWord word, uint32_t mask, const void* given, void* taken,
-                  CombineLanes combine, std::source_location place);
+                  CombineLanes combine, CodePlace place);
 
   /// Ends the block with a report.
-  [[noreturn]] void fail(const std::string& what, std::source_location place);
+  [[noreturn]] void fail(const std::string& what, CodePlace place);
 
   /// ThreadSanitizer: `work` is the host's, done before all that a thread of this block does after
   /// the call or after its own see_host_work().
@@ -82,10 +82,10 @@ class ThreadBlock {
   DeviceThread* next_ready();
   void give_way();
   void enter(Fiber& from, DeviceThread& next);
-  void open_barrier(std::source_location place);
+  void open_barrier(CodePlace place);
   Gathering& join(Warp& warp, const DeviceThread& thread);
   void complete(const Gathering& gathering, std::span<DeviceThread* const> lanes,
-                CombineLanes combine, std::source_location place);
+                CombineLanes combine, CodePlace place);
   void abandon_threads();
 
   ThreadOrder order_ = ThreadOrder::kForward;
