@@ -19,6 +19,13 @@ TokenInput::TokenInput(const ModelSpec& model, Device& device, const PipelineLim
 
 TokenInput::~TokenInput() = default;
 
+void TokenInput::open_link(Stage& first) {
+  if (device_.info().kind == DeviceKind::kSimulated) return;
+  const Tensor row = slots_.front().rows.slice_rows(0, 1);
+  stream_->copy(first.slot(0).hidden.data, &first.device(), row.data, &device_, row.bytes());
+  stream_->synchronize();
+}
+
 void TokenInput::submit(const MicroBatch& batch, Stage& first) {
   const EmbeddingSlot& slot = slots_[static_cast<size_t>(batch.slot)];
   const int64_t n = batch.rows();

@@ -20,6 +20,9 @@ class TokenInput {
   Device& device() const { return device_; }
   void* unit_base() const { return weights_.data(); }  ///< where the loader puts the table
 
+  /// As Stage::open_link.
+  void open_link(Stage& first);
+
   /// Queues the look-up and the copies, in front of what `first` is given next. Called by one
   /// thread, the one that submits to `first`.
   void submit(const MicroBatch& batch, Stage& first);

@@ -124,7 +124,10 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
 LoadResult LocalEngine::load_units(const std::vector<LoadTarget>& targets,
                                    const std::function<void(const LoadProgress&)>& progress,
                                    const CancelFlag* cancel) const {
-  return weights_.load(targets, {.host_cap_bytes = host_cap_bytes_}, progress, cancel);
+  // One reader keeps up with no disk and with no GPU's link; beyond some they only share both.
+  const int readers = std::clamp(read_host_info().usable_cores(), 2, 8);
+  return weights_.load(targets, {.host_cap_bytes = host_cap_bytes_, .readers = readers}, progress,
+                       cancel);
 }
 
 void LocalEngine::change_precisions(std::span<const Precision> layers, Precision head,

@@ -35,6 +35,9 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
   if (placement.vision != nullptr)
     vision_ = std::make_unique<VisionRunner>(model, *placement.vision, limits.wide, packed);
 
+  input_->open_link(*stages_.front());
+  for (size_t i = 0; i + 1 < stages_.size(); ++i) stages_[i]->open_link(*stages_[i + 1]);
+
   Device& host = pinning_device(placement);
   const auto allocate = [&](int64_t count, size_t each) {
     return host.allocate_host(static_cast<uint64_t>(count) * each);

@@ -90,6 +90,13 @@ LoadTarget Stage::change_precision(const UnitSpec& unit, Precision precision) {
   return {.unit = &unit, .precision = precision, .device = &device(), .data = buffer.data()};
 }
 
+void Stage::open_link(Stage& next) {
+  if (device().info().kind == DeviceKind::kSimulated) return;  // links there are but numbers
+  const Tensor row = slot(0).hidden.slice_rows(0, 1);
+  send_->copy(next.slot(0).hidden.data, &next.device(), row.data, &device(), row.bytes());
+  send_->synchronize();
+}
+
 // The host's copy stays in the micro-batch until that has finished.
 BatchRows Stage::upload_rows(const MicroBatch& batch, const StageSlot& slot) {
   const std::span<const int32_t> indices = batch.packed_indices();

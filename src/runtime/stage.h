@@ -36,6 +36,10 @@ class Stage {
   /// would need more memory than it was given.
   LoadTarget change_precision(const UnitSpec& unit, Precision precision);
 
+  /// Makes the first copy to the stage behind this one, of nothing that anyone reads: whatever a
+  /// link sets up at its first copy is set up before the first step. Throws what that throws.
+  void open_link(Stage& next);
+
   StageSlot& slot(int index) { return buffers_.slots[static_cast<size_t>(index)]; }
   Stream& compute() { return *compute_; }
 
