@@ -2,89 +2,22 @@
 // cores, both measured first. `cuda_bench --benchmark_filter=int4` runs a part.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "bench/ops/cuda_limits.h"
-#include "device/cuda_device.h"
-#include "device/cuda_stream.h"
+#include "bench/ops/bench_gpu.h"
 #include "ops/matmul.h"
 
 namespace tessera {
 namespace {
-
-// A card, and what it can do at most.
-class Gpu {
- public:
-  explicit Gpu(const CudaCard& card)
-      : device_(open_cuda_device(
-            card.index,
-            {.name = "cuda:0", .kind = DeviceKind::kCuda, .budget_bytes = card.free_bytes / 2})),
-        stream_(device_->open_stream("bench")),
-        start_(device_->make_event()),
-        end_(device_->make_event()) {
-    const uint64_t bytes = uint64_t{1} << 30;
-    const DeviceBuffer data = filled(bytes);
-    auto* sum = static_cast<uint32_t*>(data.data());
-    double operations = 0;
-    for (int i = 0; i < 5; ++i) {
-      const double read_s =
-          seconds([&](const CudaQueue& queue) { read_all(queue, data.data(), bytes, sum); });
-      read_bytes_per_s = std::max(read_bytes_per_s, static_cast<double>(bytes) / read_s);
-      const double multiply_s =
-          seconds([&](const CudaQueue& queue) { operations = multiply_tiles(queue, sum); });
-      flops_per_s = std::max(flops_per_s, operations / multiply_s);
-    }
-  }
-
-  Device& device() { return *device_; }
-  Stream& stream() { return *stream_; }
-
-  /// Of what `submit` puts into the stream.
-  double timed(const std::function<void()>& submit) {
-    stream_->record(*start_);
-    submit();
-    stream_->record(*end_);
-    end_->synchronize();
-    stream_->synchronize();
-    return end_->time_s() - start_->time_s();
-  }
-
-  /// Memory with random bytes: zeros would cost less power, and so more than they should be worth.
-  DeviceBuffer filled(uint64_t bytes) {
-    DeviceBuffer buffer = device_->allocate(bytes, MemoryKind::kWeights, "bench");
-    std::vector<uint32_t> random((16 << 20) / 4);
-    uint32_t state = 1;
-    for (uint32_t& word : random) word = (state = state * 1664525 + 1013904223) & 0xbfbfbfbf;
-    const auto source = std::as_bytes(std::span(random));
-    for (uint64_t at = 0; at < bytes; at += source.size())
-      device_->write(static_cast<std::byte*>(buffer.data()) + at,
-                     source.first(std::min<uint64_t>(source.size(), bytes - at)));
-    return buffer;
-  }
-
-  double read_bytes_per_s = 0, flops_per_s = 0;
-
- private:
-  double seconds(const std::function<void(const CudaQueue&)>& body) {
-    return timed([&] { static_cast<CudaStream&>(*stream_).launch(body); });
-  }
-
-  std::unique_ptr<Device> device_;
-  std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Event> start_, end_;
-};
 
 struct Size {
   int64_t rows, in, out;
 };
 
 // Several matrices in turn, so that none is in the L2 cache when it is read.
-void matmul_bench(benchmark::State& state, Gpu& gpu, Precision precision, const Size& size) {
+void matmul_bench(benchmark::State& state, BenchGpu& gpu, Precision precision, const Size& size) {
   constexpr uint64_t kBeyondCaches = uint64_t{512} << 20;
   const uint64_t bytes = PackedMatrix::bytes(precision, size.out, size.in);
   std::vector<DeviceBuffer> buffers;
@@ -113,17 +46,12 @@ void matmul_bench(benchmark::State& state, Gpu& gpu, Precision precision, const 
     state.SetIterationTime(time_s);
     seconds += time_s;
   }
-  const auto runs = static_cast<double>(state.iterations());
-  const double read = static_cast<double>(bytes) * runs / seconds;
-  const double flops = 2 * static_cast<double>(size.rows * size.in * size.out) * runs / seconds;
-  state.counters["GB/s"] = read / 1e9;
-  state.counters["of_read"] = read / gpu.read_bytes_per_s;
-  state.counters["TFLOP/s"] = flops / 1e12;
-  state.counters["of_mma"] = flops / gpu.flops_per_s;
+  gpu.add_rates(state, static_cast<double>(bytes),
+                2 * static_cast<double>(size.rows * size.in * size.out), seconds);
 }
 
 // Yi-34B's matrices: decode, small batches, a prompt with a picture.
-void register_matmul(Gpu& gpu) {
+void register_matmul(BenchGpu& gpu) {
   for (const Precision precision :
        {Precision::kBF16, Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
     for (const int64_t rows : {1, 2, 4, 8, 16, 17, 32, 64, 256, 1100})
@@ -156,9 +84,10 @@ int main(int argc, char** argv) {
     std::puts("skipped: this machine has no GPU");
     return 0;
   }
-  tessera::Gpu gpu(cards.front());
+  tessera::BenchGpu gpu(cards.front());
   std::printf("%s: reads %.0f GB/s, multiplies bf16 tiles at %.0f TFLOP/s\n",
               cards.front().name.c_str(), gpu.read_bytes_per_s / 1e9, gpu.flops_per_s / 1e12);
   tessera::register_matmul(gpu);
+  tessera::register_attention(gpu);
   benchmark::RunSpecifiedBenchmarks();
 }
