@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "cuda_emulator/async_copies.h"
-#include "cuda_emulator/code_place.h"
 #include "cuda_emulator/fiber.h"
+#include "cuda_emulator/source_place.h"
 #include "cuda_emulator/warp_word.h"
 
 namespace tessera {
@@ -32,7 +32,7 @@ struct DeviceThread {
   uint32_t lane() const { return linear % kWarpThreads; }
 
   ThreadState state = ThreadState::kNew;
-  CodePlace place = {};                 // of the word that it waits in
+  SourcePlace place = {};               // of the word that it waits in
   WarpWord word = WarpWord::kSyncWarp;  // kInWarp: which
   uint32_t mask = 0;                    // kInWarp: with whom
   const void* given = nullptr;          // kInWarp: what it brings,

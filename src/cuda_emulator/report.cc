@@ -52,11 +52,11 @@ std::string describe_state(const DeviceThread& thread) {
 
 }  // namespace
 
-bool same_place(const CodePlace& a, const CodePlace& b) {
+bool same_place(const SourcePlace& a, const SourcePlace& b) {
   return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
 }
 
-std::string describe_place(const CodePlace& place) {
+std::string describe_place(const SourcePlace& place) {
   const std::string file = place.file;
   return fmt::format("{}:{}", file.substr(file.rfind('/') + 1), place.line);
 }

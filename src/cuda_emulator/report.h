@@ -5,15 +5,15 @@
 #include <span>
 #include <string>
 
-#include "cuda_emulator/code_place.h"
 #include "cuda_emulator/device_thread.h"
+#include "cuda_emulator/source_place.h"
 
 namespace tessera {
 
-bool same_place(const CodePlace& a, const CodePlace& b);
+bool same_place(const SourcePlace& a, const SourcePlace& b);
 
 /// "attention_cuda.cu:117"
-std::string describe_place(const CodePlace& place);
+std::string describe_place(const SourcePlace& place);
 
 /// "block (3,0,0)"
 std::string describe_block(uint3 index);

@@ -57,7 +57,7 @@ void* SharedMemory::object(const void* key, size_t bytes, size_t alignment) {
   }
   static_bytes_ += bytes;
   if (static_bytes_ > kStaticLimit || objects_.size() == kMostObjects)
-    block.fail("more than 48 KiB of shared memory that is not dynamic", CodePlace::current());
+    block.fail("more than 48 KiB of shared memory that is not dynamic", SourcePlace::current());
   void* data = nullptr;
   block.run_as_host([&] { data = make(bytes, alignment); });
   objects_.push_back({key, data, bytes});

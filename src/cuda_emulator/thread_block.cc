@@ -141,7 +141,7 @@ void ThreadBlock::give_way() {
   if (failed_ && self.state != ThreadState::kExited) throw Abandoned{};
 }
 
-int ThreadBlock::barrier(bool vote, CodePlace place) {
+int ThreadBlock::barrier(bool vote, SourcePlace place) {
   DeviceThread& self = *running_;
   self.state = ThreadState::kAtBarrier;
   self.place = place;
@@ -155,7 +155,7 @@ int ThreadBlock::barrier(bool vote, CodePlace place) {
   return last_votes_;
 }
 
-void ThreadBlock::open_barrier(CodePlace place) {
+void ThreadBlock::open_barrier(SourcePlace place) {
   for (const DeviceThread* thread : threads_) {
     if (!same_place(thread->place, place))
       fail("threads of a block meet at different barriers", place);
@@ -171,7 +171,7 @@ void ThreadBlock::open_barrier(CodePlace place) {
 }
 
 void ThreadBlock::collective(WarpWord word, uint32_t mask, const void* given, void* taken,
-                             CombineLanes combine, CodePlace place) {
+                             CombineLanes combine, SourcePlace place) {
   DeviceThread& self = *running_;
   self.state = ThreadState::kInWarp;
   self.place = place;
@@ -213,7 +213,7 @@ ThreadBlock::Gathering& ThreadBlock::join(Warp& warp, const DeviceThread& thread
 }
 
 void ThreadBlock::complete(const Gathering& gathering, std::span<DeviceThread* const> lanes,
-                           CombineLanes combine, CodePlace place) {
+                           CombineLanes combine, SourcePlace place) {
   const bool by_whole_warp = gathering.word >= WarpWord::kMatrixMultiply;
   if (by_whole_warp && lanes.size() < kWarpThreads) fail("needs a whole warp", place);
   for (uint32_t left = gathering.arrived; left != 0; left &= left - 1) {
@@ -228,7 +228,7 @@ void ThreadBlock::complete(const Gathering& gathering, std::span<DeviceThread* c
   }
 }
 
-void ThreadBlock::fail(const std::string& what, CodePlace place) {
+void ThreadBlock::fail(const std::string& what, SourcePlace place) {
   report_ = what + ": " + describe_place(place) + ", " + describe_block(kernel_indices.block) +
             " thread " + std::to_string(running_->linear) + "\n" + describe_threads(threads_);
   failed_ = true;

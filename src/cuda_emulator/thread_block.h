@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "cuda_emulator/code_place.h"
 #include "cuda_emulator/device_thread.h"
 #include "cuda_emulator/ready_threads.h"
 #include "cuda_emulator/seeded.h"
+#include "cuda_emulator/source_place.h"
 #include "cuda_emulator/thread_order.h"
 
 namespace tessera {
@@ -40,15 +40,15 @@ class ThreadBlock {
   DeviceThread& running() { return *running_; }
 
   /// __syncthreads. Returns how many threads came with a vote.
-  int barrier(bool vote, CodePlace place);
+  int barrier(bool vote, SourcePlace place);
 
   /// Waits for the lanes of `mask`; whoever comes last computes for all. To ThreadSanitizer only
   /// kSyncWarp orders the lanes.
   void collective(WarpWord word, uint32_t mask, const void* given, void* taken,
-                  CombineLanes combine, CodePlace place);
+                  CombineLanes combine, SourcePlace place);
 
   /// Ends the block with a report.
-  [[noreturn]] void fail(const std::string& what, CodePlace place);
+  [[noreturn]] void fail(const std::string& what, SourcePlace place);
 
   /// ThreadSanitizer: `work` is the host's, done before all that a thread of this block does after
   /// the call or after its own see_host_work().
@@ -82,10 +82,10 @@ class ThreadBlock {
   DeviceThread* next_ready();
   void give_way();
   void enter(Fiber& from, DeviceThread& next);
-  void open_barrier(CodePlace place);
+  void open_barrier(SourcePlace place);
   Gathering& join(Warp& warp, const DeviceThread& thread);
   void complete(const Gathering& gathering, std::span<DeviceThread* const> lanes,
-                CombineLanes combine, CodePlace place);
+                CombineLanes combine, SourcePlace place);
   void abandon_threads();
 
   ThreadOrder order_ = ThreadOrder::kForward;

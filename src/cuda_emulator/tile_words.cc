@@ -61,26 +61,26 @@ bool is_aligned(const void* address) {
 
 }  // namespace
 
-void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], CodePlace place) {
+void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SourcePlace place) {
   const MatrixOperands operands = {a, b};
   thread_block().collective(WarpWord::kMatrixMultiply, ~0u, &operands, d, combine_multiply, place);
 }
 
-void spread_matrices(uint32_t (&words)[4], const uint4& row, CodePlace place) {
+void spread_matrices(uint32_t (&words)[4], const uint4& row, SourcePlace place) {
   thread_block().collective(WarpWord::kLoadMatrix, ~0u, &row, words, combine_matrices, place);
 }
 
-void check_async_copy(const void* shared, const void* global, CodePlace place) {
+void check_async_copy(const void* shared, const void* global, SourcePlace place) {
   if (!is_aligned(shared) || !is_aligned(global))
     thread_block().fail("cp_async_16 of an address that is not 16-byte aligned", place);
 }
 
-void start_async_copy(AsyncCopy copy, CodePlace place) {
+void start_async_copy(AsyncCopy copy, SourcePlace place) {
   if (!thread_block().running().copies.start(copy))
     thread_block().fail("too many asynchronous copies under way for the emulator", place);
 }
 
-void commit_async_copies(CodePlace place) {
+void commit_async_copies(SourcePlace place) {
   if (!thread_block().running().copies.commit())
     thread_block().fail("too many groups of asynchronous copies for the emulator", place);
 }

@@ -17,7 +17,7 @@ int running_lane() {
 struct Shuffle {
   uint64_t value = 0;
   int source = 0;
-  CodePlace place = {};
+  SourcePlace place = {};
 };
 
 const Shuffle& shuffle_of(const DeviceThread& lane) {
@@ -80,7 +80,7 @@ void combine_reduced(std::span<DeviceThread* const> lanes, uint32_t mask) {
     *static_cast<uint32_t*>(lanes[std::countr_zero(left)]->taken) = result;
 }
 
-uint32_t reduce_words(uint32_t mask, Reduced reduced, CodePlace place) {
+uint32_t reduce_words(uint32_t mask, Reduced reduced, SourcePlace place) {
   uint32_t result = 0;
   thread_block().collective(WarpWord::kReduce, mask, &reduced, &result, combine_reduced, place);
   return result;
@@ -88,16 +88,16 @@ uint32_t reduce_words(uint32_t mask, Reduced reduced, CodePlace place) {
 
 }  // namespace
 
-int sync_block(bool vote, CodePlace place) {
+int sync_block(bool vote, SourcePlace place) {
   return thread_block().barrier(vote, place);
 }
 
-void sync_warp(uint32_t mask, CodePlace place) {
+void sync_warp(uint32_t mask, SourcePlace place) {
   thread_block().collective(WarpWord::kSyncWarp, mask, nullptr, nullptr, nullptr, place);
 }
 
 void shuffle_lanes(WarpWord word, uint32_t mask, void* value, size_t bytes, int source,
-                   CodePlace place) {
+                   SourcePlace place) {
   Shuffle shuffle = {.source = source, .place = place};
   std::memcpy(&shuffle.value, value, bytes);
   uint64_t result = 0;
@@ -105,7 +105,7 @@ void shuffle_lanes(WarpWord word, uint32_t mask, void* value, size_t bytes, int 
   std::memcpy(value, &result, bytes);
 }
 
-uint32_t vote_lanes(uint32_t mask, bool vote, CodePlace place) {
+uint32_t vote_lanes(uint32_t mask, bool vote, SourcePlace place) {
   uint32_t votes = 0;
   thread_block().collective(WarpWord::kBallot, mask, &vote, &votes, combine_votes, place);
   return votes;
@@ -132,11 +132,11 @@ int index_source(int lane, int width) {
   return running_lane() / width * width + (lane & (width - 1));
 }
 
-uint32_t reduce_lanes(uint32_t mask, uint32_t value, LaneReduction reduction, CodePlace place) {
+uint32_t reduce_lanes(uint32_t mask, uint32_t value, LaneReduction reduction, SourcePlace place) {
   return reduce_words(mask, {value, false, reduction}, place);
 }
 
-int32_t reduce_lanes(uint32_t mask, int32_t value, LaneReduction reduction, CodePlace place) {
+int32_t reduce_lanes(uint32_t mask, int32_t value, LaneReduction reduction, SourcePlace place) {
   return static_cast<int32_t>(
       reduce_words(mask, {static_cast<uint32_t>(value), true, reduction}, place));
 }
