@@ -59,6 +59,14 @@ void CudaEvent::synchronize() {
   calls_.check(cudaEventSynchronize(event_.get()), "an event");
 }
 
+bool CudaEvent::passed() const {
+  calls_.enter();
+  const cudaError_t status = cudaEventQuery(event_.get());
+  if (status == cudaErrorNotReady) return false;
+  calls_.check(status, "an event");
+  return true;
+}
+
 double CudaEvent::time_s() const {
   calls_.enter();
   return base_ == nullptr ? 0 : clock_.time_s(*base_, event_.get());

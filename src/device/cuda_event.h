@@ -56,6 +56,7 @@ class CudaEvent final : public Event {
   void record_on(cudaStream_t stream);  ///< of the same card, which is the current one
 
   void synchronize() override;
+  bool passed() const override;
   double time_s() const override;
 
  private:

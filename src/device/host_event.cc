@@ -5,6 +5,18 @@
 
 namespace tessera {
 
+namespace {
+
+bool is_behind(uint32_t passed, uint32_t ticket) {
+  return static_cast<int32_t>(passed - ticket) < 0;
+}
+
+}  // namespace
+
+bool HostEvent::passed() const {
+  return !is_behind(passed_.load(std::memory_order_acquire), last_record());
+}
+
 void HostEvent::pass(uint32_t ticket) {
   wait_for(ticket - 1);
   time_s_.store(now_s(), std::memory_order_relaxed);
@@ -13,10 +25,7 @@ void HostEvent::pass(uint32_t ticket) {
 }
 
 void HostEvent::wait_for(uint32_t ticket) const {
-  const auto behind = [ticket](uint32_t passed) {
-    return static_cast<int32_t>(passed - ticket) < 0;
-  };
-  for (uint32_t passed = passed_.load(std::memory_order_acquire); behind(passed);
+  for (uint32_t passed = passed_.load(std::memory_order_acquire); is_behind(passed, ticket);
        passed = passed_.load(std::memory_order_acquire))
     wait_while_equal(passed_, passed);
 }

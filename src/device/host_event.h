@@ -23,6 +23,7 @@ class HostEvent final : public Event {
   void wait_for(uint32_t ticket) const;
 
   void synchronize() override { wait_for(last_record()); }
+  bool passed() const override;
   double time_s() const override { return time_s_.load(std::memory_order_relaxed); }
 
  private:

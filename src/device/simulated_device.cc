@@ -17,6 +17,7 @@ namespace {
 class SimulatedEvent final : public Event {
  public:
   void synchronize() override {}
+  bool passed() const override { return true; }
   double time_s() const override { return time_s_.load(std::memory_order_acquire); }
   bool in_real_time() const override { return false; }
   void set_time_s(double time_s) { time_s_.store(time_s, std::memory_order_release); }

@@ -23,6 +23,9 @@ class Event {
   /// device that was lost meanwhile.
   virtual void synchronize() = 0;
 
+  /// Whether everything before the mark has run; does not wait. From any thread.
+  virtual bool passed() const = 0;
+
   /// The time at which the mark was passed, in seconds of the device's clock (simulated time on a
   /// simulated device). Only after synchronize(); differences between devices of one kind count.
   virtual double time_s() const = 0;
