@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "tessera/error.h"
 #include "tessera/log.h"
 #include "tessera/plan.h"
+#include "tessera/serving.h"
 
 namespace tessera {
 
@@ -25,7 +27,9 @@ struct EngineOptions {
   std::string plan_file = {};           ///< use this plan instead of searching
   std::string sensitivities_file = {};  ///< measured losses for the planner (tessera/quality.h)
   int64_t context = 0;                  ///< tokens a sequence may have; 0: the model's own maximum
-  int64_t sequences = 1;                ///< held at once: the beams of a beam search
+  /// Contexts that the KV cache has room for: the beams of a beam search. 0: as many as fit.
+  int64_t sequences = 1;
+  int64_t running = 0;  ///< sequences that may run at once; 0: as many as `sequences`
   Objective objective = Objective::kLatency;
   int64_t chunk_tokens = 256;  ///< of a prompt that walk the pipeline together
   int64_t scored_rows = 0;     ///< of a chunk whose logits are wanted; above 0 only to score texts
@@ -37,28 +41,57 @@ struct EngineOptions {
   std::function<void(const Plan&)> on_plan = {};
 };
 
+/// A JPEG, PNG, WebP or GIF: a file, or its bytes.
+struct Picture {
+  std::string name;                               ///< the file; of bytes, what errors call them
+  std::shared_ptr<const std::string> bytes = {};  ///< null: in the file
+};
+
 struct Message {
-  enum class Role : uint8_t { kUser, kAssistant };
+  enum class Role : uint8_t { kSystem, kUser, kAssistant };
   Role role = Role::kUser;
   std::string text;
-  std::vector<std::string> image_files = {};  ///< stand before the text; user messages only
+  std::vector<Picture> pictures = {};  ///< stand before the text; user messages only
+};
+
+/// What the text of an answer must be, whatever the model would rather say.
+struct AnswerForm {
+  enum class Kind : uint8_t { kAny, kJson, kJsonSchema, kRegex };
+  Kind kind = Kind::kAny;
+  std::string definition = {};  ///< the schema or the expression
 };
 
 struct Request {
-  std::vector<Message> messages;
+  std::vector<Message> messages = {};
+  /// Instead of messages: a text that the model goes on with, or its ids. No template.
+  std::optional<std::string> prompt_text = {};
+  std::vector<int32_t> prompt_ids = {};
   std::string conversation_mode = {};  ///< prompt template; empty: the model's
-  double temperature = 0.2;            ///< 0: greedy
-  std::optional<double> top_p = {};    ///< in (0, 1]
-  std::optional<int64_t> top_k = {};   ///< > 0
-  int64_t beams = 1;                   ///< above 1: beam search, at temperature 0
-  std::optional<uint64_t> seed = {};   ///< random when not given
+
+  double temperature = 0.2;           ///< 0: greedy
+  std::optional<double> top_p = {};   ///< in (0, 1]
+  std::optional<int64_t> top_k = {};  ///< > 0
+  double min_p = 0;               ///< in [0, 1]: least share of the likeliest token's probability
+  double repetition_penalty = 1;  ///< > 0; of tokens in the prompt or the answer (CTRL, 2019)
+  double frequency_penalty = 0;   ///< in [-2, 2], each time that a token stands in the answer
+  double presence_penalty = 0;    ///< in [-2, 2], once it does
+  std::vector<std::pair<int32_t, float>> logit_bias = {};  ///< token, what is added to its logit
+  int64_t beams = 1;                  ///< above 1: beam search, at temperature 0
+  std::optional<uint64_t> seed = {};  ///< random when not given
+  AnswerForm form = {};
+
   int64_t max_new_tokens = 1024;
   /// Texts that end the answer; when not given, the template's.
   std::optional<std::vector<std::string>> stop_strings = {};
-};
+  std::vector<int32_t> stop_ids = {};  ///< tokens that end it, beside the model's own
+  bool ignore_end = false;             ///< the model's own end does not; for load tests
 
-enum class FinishReason : uint8_t { kStop, kLength, kCancelled };
-std::string_view finish_reason_name(FinishReason reason);
+  int64_t choices = 1;  ///< answers to the same prompt
+  std::optional<int64_t> top_logprobs =
+      {};                 ///< with each token its log probability, and so many more
+  std::string user = {};  ///< whom it counts for; users share the engine evenly
+  double timeout_s = 0;   ///< until the whole answer is there; 0: no limit
+};
 
 struct AnswerTimings {
   double load_s = 0;     ///< of the model; the same for every answer
@@ -90,7 +123,7 @@ struct DeviceReport {
   double planned_prefill_s = 0, measured_prefill_s = 0;  ///< for 1000 tokens
 };
 
-/// A loaded model on its devices. Answers one request at a time; ask from one thread.
+/// A loaded model on its devices.
 class Engine {
  public:
   /// Reads the configuration, opens the devices, plans, and loads. Throws Error when anything is
@@ -103,10 +136,25 @@ class Engine {
   /// answer there, as a cancellation does.
   using OnText = std::function<bool(std::string_view piece)>;
 
-  /// Answers, and streams the text on the way. Cancelling is not an error here: what there is comes
-  /// back with kCancelled. Throws Error (a picture, a prompt too long, a device that failed).
+  /// Answers one request while no other is answered, and streams the text on the way. Cancelling is
+  /// not an error here: what there is comes back with kCancelled. Throws Error (a picture, a prompt
+  /// too long, a device that failed), UsageError for what only submit() can do.
   virtual Answer generate(const Request& request, const OnText& on_text = {},
                           const CancelFlag* cancel = nullptr) = 0;
+
+  /// Queues a request beside others and returns; `listener` hears of it from then on. Decodes its
+  /// pictures and finds its tokens on the calling thread. From any thread. Throws Error when it can
+  /// never be answered, Busy when the queue is full; then the listener hears nothing.
+  virtual RequestId submit(Request request, std::shared_ptr<AnswerListener> listener) = 0;
+  /// Ends it within a step with kCancelled; what it held is free then. Ids that have ended are
+  /// ignored. From any thread.
+  virtual void cancel(RequestId id) = 0;
+  /// What goes on, at this moment. From any thread.
+  virtual EngineStatus status() const = 0;
+
+  virtual std::string model_name() const = 0;  ///< the last part of its folder's path
+  virtual std::vector<int32_t> tokenize(std::string_view text) const = 0;
+  virtual std::string detokenize(std::span<const int32_t> ids) const = 0;
 
   virtual const Plan& plan() const = 0;
   virtual std::vector<DeviceReport> devices() const = 0;

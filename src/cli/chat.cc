@@ -21,7 +21,7 @@ int execute(const ChatCommand& command) {
   Output output(STDOUT_FILENO);
   const bool interactive = ::isatty(STDIN_FILENO) == 1 && console.on_terminal();
 
-  check_pictures(command.image_files);
+  check_pictures(command.pictures);
   const auto engine = load(command, console);
   if (interactive) console.say("Ask a question; /help lists the commands.");
   const auto lines = interactive ? make_terminal_reader() : make_plain_reader(STDIN_FILENO);

@@ -35,7 +35,7 @@ std::string_view unquote(std::string_view text) {
 ChatSession::ChatSession(const ChatCommand& command, Engine& engine, Console& console,
                          Output& output, bool interactive)
     : request_(command.request),
-      pictures_(command.image_files),
+      pictures_(command.pictures),
       engine_(engine),
       console_(console),
       output_(output),
@@ -86,15 +86,15 @@ void ChatSession::add_picture(std::string_view file) {
   if (file.empty()) throw UsageError({.where = "/image", .expected = "a file", .found = "nothing"});
   if (!engine_.takes_pictures())
     throw UsageError({.where = "/image", .what = "this model takes no pictures"});
-  const std::string name(file);
-  check_pictures({&name, 1});
-  pictures_.push_back(name);
-  console_.say("The next question is about " + name + ".");
+  const Picture picture{.name = std::string(file)};
+  check_pictures({&picture, 1});
+  pictures_.push_back(picture);
+  console_.say("The next question is about " + picture.name + ".");
 }
 
 void ChatSession::ask(const std::string& question) {
   Request request = request_;
-  request.messages.push_back({.text = question, .image_files = std::move(pictures_)});
+  request.messages.push_back({.text = question, .pictures = std::move(pictures_)});
   pictures_.clear();
 
   const InterruptScope interrupt;

@@ -30,8 +30,8 @@ class ChatSession {
   void add_picture(std::string_view file);
   void ask(const std::string& question);
 
-  Request request_;                    // its messages are the conversation so far
-  std::vector<std::string> pictures_;  // for the next question
+  Request request_;                // its messages are the conversation so far
+  std::vector<Picture> pictures_;  // for the next question
   Engine& engine_;
   Console& console_;
   Output& output_;

@@ -163,10 +163,11 @@ void settle_sampling(EngineOptions& engine, Request& request,
   if (request.beams > 1) request.temperature = 0;
 }
 
-void add_pictures(OptionSet& options, std::vector<std::string>& files) {
+void add_pictures(OptionSet& options, std::vector<Picture>& pictures) {
   options.group("Question");
   options.values(
-      "--image-file", "F", [&files](const std::string& value) { files.push_back(value); },
+      "--image-file", "F",
+      [&pictures](const std::string& value) { pictures.push_back({.name = value}); },
       "A picture: JPEG, PNG, WebP or GIF; several: one --image-file for each");
 }
 
@@ -175,7 +176,7 @@ Command parse_run(Arguments args) {
   OptionSet options("tessera run", kRunSummary, kRunExamples);
   std::optional<double> temperature;
   Message question;
-  add_pictures(options, question.image_files);
+  add_pictures(options, question.pictures);
   options
       .value(
           "--question", "Q",
@@ -202,7 +203,7 @@ Command parse_chat(Arguments args) {
   ChatCommand command;
   OptionSet options("tessera chat", kChatSummary, kChatExamples);
   std::optional<double> temperature;
-  add_pictures(options, command.image_files);
+  add_pictures(options, command.pictures);
   add_model_path(options, command.engine.model_path, "Folder of the checkpoint");
   add_engine(options, command.engine);
   add_loading(options, command.engine);

@@ -32,11 +32,11 @@ struct RunCommand {
   OutputOptions output;
 };
 
-/// `tessera chat`: `request` has no messages yet; `image_files` belong to the first question.
+/// `tessera chat`: `request` has no messages yet; `pictures` belong to the first question.
 struct ChatCommand {
   EngineOptions engine;
   Request request;
-  std::vector<std::string> image_files;
+  std::vector<Picture> pictures;
   OutputOptions output;
 };
 

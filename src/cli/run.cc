@@ -24,7 +24,7 @@ int execute(const RunCommand& command) {
   const InterruptScope interrupt;
   const bool json = command.output.json;
 
-  check_pictures(command.request.messages.front().image_files);
+  check_pictures(command.request.messages.front().pictures);
   const auto engine = start_engine(command.engine, console, interrupt.flag());
   const Engine::OnText stream = [&](std::string_view piece) {
     return output.write(piece, &interrupt.flag());

@@ -23,8 +23,8 @@ std::unique_ptr<Engine> start_engine(EngineOptions options, Console& console,
   return engine;
 }
 
-void check_pictures(std::span<const std::string> files) {
-  for (const std::string& file : files) (void)File::open(file);
+void check_pictures(std::span<const Picture> pictures) {
+  for (const Picture& picture : pictures) (void)File::open(picture.name);
 }
 
 }  // namespace tessera

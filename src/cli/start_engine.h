@@ -20,6 +20,6 @@ void report_loading(EngineOptions& options, Console& console, LoadProgressView& 
 
 /// Throws Error when one of the pictures cannot be opened: better said before a model of many
 /// gigabytes loads than after.
-void check_pictures(std::span<const std::string> files);
+void check_pictures(std::span<const Picture> pictures);
 
 }  // namespace tessera

@@ -70,6 +70,7 @@ struct Workload {
   int64_t images = 1;           ///< in a prompt
   int64_t image_tokens = 1024;  ///< rows that one picture becomes
   int64_t answer_tokens = 128;
+  int64_t running = 0;      ///< sequences that may run at once, sharing that memory; 0: `sequences`
   int64_t scored_rows = 0;  ///< of a chunk that go through the head; 0: a sequence's last alone
 };
 

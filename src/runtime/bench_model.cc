@@ -32,8 +32,7 @@ class Run {
   void prefill() {
     BlockTable& table = tables_.emplace_back(engine_.blocks());
     const double start = now_s();
-    done(engine_.runner().prefill(prompt_, {}, table, {.row = 0, .sampler = &sampler_}, false,
-                                  cancel_));
+    done(engine_.runner().prefill(prompt_, {}, table, {.draw = TokenDraw{}}, false, cancel_));
     prefill_s = std::min(prefill_s, now_s() - start);
   }
 
@@ -44,7 +43,7 @@ class Run {
       rows.push_back({.table = &table,
                       .token = 1,
                       .position = options_.prompt_tokens + step,
-                      .wanted = {.row = 0, .sampler = &sampler_}});
+                      .wanted = {.draw = TokenDraw{}}});
     const double start = now_s();
     done(engine_.runner().decode(rows, false, cancel_));
     decode_step_s = std::min(decode_step_s, now_s() - start);
@@ -62,7 +61,6 @@ class Run {
   const ModelBenchOptions& options_;
   const CancelFlag* cancel_;
   const PromptTokens prompt_;
-  Sampler sampler_{1};
   std::vector<BlockTable> tables_;
 };
 

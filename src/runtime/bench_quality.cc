@@ -175,9 +175,10 @@ class QualityRun {
   }
 
   ScoredSequence answer_sequence(const std::string& picture) {
-    const Request request{.messages = {{.text = options_.question, .image_files = {picture}}},
-                          .temperature = 0,
-                          .max_new_tokens = options_.max_answer_tokens};
+    const Request request{
+        .messages = {{.text = options_.question, .pictures = {{.name = picture}}}},
+        .temperature = 0,
+        .max_new_tokens = options_.max_answer_tokens};
     const Answer answer = engine_->engine().generate(request, {}, cancel_);
     if (answer.finish_reason == FinishReason::kCancelled) throw Cancelled();
     std::vector<int32_t> ids = answer.prompt_ids;

@@ -34,9 +34,8 @@ void Generation::run(const PromptTokens& prompt,
   const double start = now_s();
   Sampler sampler(seed_of(request_));
   BlockTable table(blocks_);
-  const StepResult first =
-      runner_.prefill(prompt, pictures, table,
-                      {.sampler = &sampler, .options = sampling_options(request_)}, true, cancel_);
+  const StepResult first = runner_.prefill(
+      prompt, pictures, table, {.draw = sampler.draw(sampling_options(request_))}, true, cancel_);
   answer.timings.prefill_s = now_s() - start;
   if (first.cancelled) {
     answer.finish_reason = FinishReason::kCancelled;
@@ -58,7 +57,7 @@ void Generation::run(const PromptTokens& prompt,
 void Generation::sample_on(BlockTable& table, int64_t position, int32_t token, Sampler& sampler,
                            int64_t max_new_tokens, Answer& answer) {
   AnswerText text(tokenizer_, stops_);
-  const WantedRow wanted{.sampler = &sampler, .options = sampling_options(request_)};
+  const SamplingOptions options = sampling_options(request_);
   answer.finish_reason = FinishReason::kLength;
   while (true) {
     answer.token_ids.push_back(token);
@@ -76,7 +75,10 @@ void Generation::sample_on(BlockTable& table, int64_t position, int32_t token, S
       break;
     }
     if (static_cast<int64_t>(answer.token_ids.size()) == max_new_tokens) break;
-    const DecodeRow row{.table = &table, .token = token, .position = position++, .wanted = wanted};
+    const DecodeRow row{.table = &table,
+                        .token = token,
+                        .position = position++,
+                        .wanted = {.draw = sampler.draw(options)}};
     const StepResult step = runner_.decode({&row, 1}, false, cancel_);
     if (step.cancelled) {
       answer.finish_reason = FinishReason::kCancelled;

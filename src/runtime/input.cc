@@ -14,7 +14,7 @@ TokenInput::TokenInput(const ModelSpec& model, Device& device, const PipelineLim
   Arena arena(arena_buffer_);
   slots_ = take_embedding_slots(arena, model, limits);
   for (int slot = 0; slot < limits.slots; ++slot) ready_.push_back(device.make_event());
-  stream_ = device.open_stream("embedding");
+  open_streams();
 }
 
 TokenInput::~TokenInput() = default;

@@ -20,6 +20,9 @@ class TokenInput {
   Device& device() const { return device_; }
   void* unit_base() const { return weights_.data(); }  ///< where the loader puts the table
 
+  /// As Stage::open_streams.
+  void open_streams() { stream_ = device_.open_stream("embedding"); }
+
   /// As Stage::open_link.
   void open_link(Stage& first);
 

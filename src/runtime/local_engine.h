@@ -23,6 +23,13 @@ class LocalEngine final : public Engine {
 
   Answer generate(const Request& request, const OnText& on_text, const CancelFlag* cancel) override;
 
+  RequestId submit(Request request, std::shared_ptr<AnswerListener> listener) override;
+  void cancel(RequestId id) override;
+  EngineStatus status() const override;
+  std::string model_name() const override;
+  std::vector<int32_t> tokenize(std::string_view text) const override;
+  std::string detokenize(std::span<const int32_t> ids) const override;
+
   const Plan& plan() const override { return plan_; }
   std::vector<DeviceReport> devices() const override;
   double load_s() const override { return load_.seconds; }

@@ -20,6 +20,7 @@ void MicroBatch::clear() {
   logits.clear();
   error = nullptr;
   input_ready = nullptr;
+  stages_queued.store(0, std::memory_order_relaxed);
   finished.store(false, std::memory_order_relaxed);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,9 +25,8 @@ struct ImageSlice {
 
 /// A row whose next token is wanted.
 struct WantedRow {
-  int64_t row;
-  Sampler* sampler = nullptr;  ///< samples on the last stage; null: only the logits are wanted
-  SamplingOptions options = {};
+  int64_t row = 0;
+  std::optional<TokenDraw> draw = {};  ///< of its next token, on the last stage; none: logits alone
 };
 
 /// The tokens of one or several sequences that walk the pipeline together. Made once, at load, with
@@ -58,6 +58,7 @@ struct MicroBatch {
   HostBuffer output;  ///< f32 [wanted, vocab]: logits, where they are wanted
   Event* input_ready = nullptr;  ///< passes when the next stage's rows are there; null: they are
   int slot = 0;
+  std::atomic<int> stages_queued{0};  ///< that have queued their part
   std::atomic<bool> finished{false};
 
   int64_t rows() const { return static_cast<int64_t>(ids.size()); }

@@ -48,7 +48,7 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
     batch.input = allocate(3 * limits.rows + limits.sequences * limits.max_blocks, sizeof(int32_t));
     batch.draws = allocate(limits.wanted, sizeof(TokenDraw));
     batch.drawn = allocate(limits.wanted, sizeof(int32_t));
-    batch.output = allocate(limits.wanted * model.config.decoder.vocab, sizeof(float));
+    batch.output = allocate(limits.logit_rows * model.config.decoder.vocab, sizeof(float));
     free_.push_back(&batch);
   }
   for (size_t i = 0; i < stages_.size(); ++i)
@@ -92,7 +92,10 @@ LoadTarget Pipeline::change_precision(const UnitSpec& unit, Precision precision)
 }
 
 MicroBatch& Pipeline::acquire() {
-  if (broken_) std::rethrow_exception(broken_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (broken_) std::rethrow_exception(broken_);
+  }
   assert(free_slots() > 0);
   MicroBatch& batch = *free_.back();
   free_.pop_back();
@@ -102,6 +105,7 @@ MicroBatch& Pipeline::acquire() {
 
 void Pipeline::submit(MicroBatch& batch) {
   assert(batch.rows() > 0 && batch.rows() <= limits_.rows);
+  assert(!batch.want_logits || std::ssize(batch.wanted) <= limits_.logit_rows);
   batch.pack_input();
   queues_.front()->push(&batch);
 }
@@ -119,6 +123,7 @@ void Pipeline::run_stage(size_t index) {
       batch.error = std::current_exception();
       stages_[index]->abandon(batch);
     }
+    batch.stages_queued.store(static_cast<int>(index) + 1, std::memory_order_release);
     if (next != nullptr) {
       queues_[index + 1]->push(&batch);
     } else {
@@ -149,21 +154,41 @@ void Pipeline::wait(MicroBatch& batch) {
     if (batch.error) std::rethrow_exception(batch.error);
     check_streams();
   } catch (...) {
+    const std::lock_guard lock(mutex_);
     broken_ = std::current_exception();
     throw;
   }
   if (batch.stopped()) return;
   batch.unpack_output(model_.config.decoder.vocab);
   const bool decode = batch.rows() == batch.sequences;
+  const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < stages_.size(); ++i) {
-    const double busy = stages_[i]->busy_s(batch);
-    (decode ? times_[i].decode_s : times_[i].prefill_s) += busy;
-    if (decode) {
-      ++times_[i].decode_steps;
-    } else {
-      times_[i].prefill_rows += batch.rows();
-    }
+    StageTimes& times = times_[i];
+    (decode ? times.decode_s : times.prefill_s) += stages_[i]->busy_s(batch);
+    (decode ? times.decode_rows : times.prefill_rows) += batch.rows();
+    ++(decode ? times.decode_steps : times.prefill_steps);
   }
+}
+
+StageTimes Pipeline::times(int stage) const {
+  const std::lock_guard lock(mutex_);
+  return times_[static_cast<size_t>(stage)];
+}
+
+int Pipeline::stage_of(const MicroBatch& batch) const {
+  const int queued = batch.stages_queued.load(std::memory_order_acquire);
+  for (int i = 0; i < queued; ++i)
+    if (!stage(i).done(batch)) return i;
+  return std::min(queued, stage_count() - 1);
+}
+
+void Pipeline::recover() {
+  assert(free_.size() == batches_.size());
+  input_->open_streams();
+  for (const auto& stage : stages_) stage->open_streams();
+  check_streams();
+  const std::lock_guard lock(mutex_);
+  broken_ = nullptr;
 }
 
 void Pipeline::release(MicroBatch& batch) {

@@ -12,10 +12,11 @@
 
 namespace tessera {
 
-/// What one stage did so far, measured by events on its compute stream.
+/// What one stage did so far, measured by events on its compute stream. Steps with any rows of a
+/// prompt count as prefill.
 struct StageTimes {
   double prefill_s = 0, decode_s = 0;
-  int64_t prefill_rows = 0, decode_steps = 0;
+  int64_t prefill_rows = 0, decode_rows = 0, prefill_steps = 0, decode_steps = 0;
 };
 
 /// The stages in order, a thread and a bounded queue for each, and as many micro-batches in flight
@@ -25,8 +26,9 @@ struct StageTimes {
 ///   MicroBatch& batch = pipeline.acquire();  fill it;  pipeline.submit(batch);
 ///   pipeline.wait(batch);  read its results;  pipeline.release(batch);
 ///
-/// acquire, submit, wait and release are called by one thread. After a failure in a step the
-/// pipeline is broken: that batch and every later one ends with the Error.
+/// acquire, submit and release are called by one thread, and wait by one, in the order of the
+/// submits. After a failure in a step the pipeline is broken: every batch in flight and every later
+/// one ends with an Error, until recover().
 class Pipeline {
  public:
   /// Books and allocates all device memory (`model` is kept by reference); weights are then loaded
@@ -52,12 +54,19 @@ class Pipeline {
   /// Must have been waited for, even when it failed.
   void release(MicroBatch& batch);
 
+  /// After a failure, once every batch has been released: new streams for the broken ones. Throws
+  /// the Error of a device that is lost; then the pipeline stays broken.
+  void recover();
+
+  /// The stage where a batch in flight is. From any thread.
+  int stage_of(const MicroBatch& batch) const;
+
   bool has_vision() const { return vision_ != nullptr; }
   VisionRunner& vision() { return *vision_; }
 
   int stage_count() const { return static_cast<int>(stages_.size()); }
   const Stage& stage(int index) const { return *stages_[static_cast<size_t>(index)]; }
-  const StageTimes& times(int stage) const { return times_[static_cast<size_t>(stage)]; }
+  StageTimes times(int stage) const;  ///< from any thread
 
  private:
   void run_stage(size_t index);
@@ -70,6 +79,7 @@ class Pipeline {
   std::unique_ptr<VisionRunner> vision_;
   std::vector<std::unique_ptr<MicroBatch>> batches_;
   std::vector<MicroBatch*> free_;
+  mutable std::mutex mutex_;  // of times_ and broken_
   std::vector<StageTimes> times_;
   std::exception_ptr broken_;
 

@@ -29,6 +29,7 @@ struct PipelineLimits {
   int64_t rows;        ///< most rows of one micro-batch: a prefill chunk, or the sequences decoded
   int64_t sequences;   ///< most sequences in one micro-batch
   int64_t wanted;      ///< most rows of one micro-batch that go through the head
+  int64_t logit_rows;  ///< of these, most whose logits come to the host
   int64_t max_blocks;  ///< KV blocks of one sequence
   int64_t kv_blocks;   ///< KV blocks in all
   int slots;           ///< micro-batches in flight

@@ -64,9 +64,12 @@ KvFormat kv_format_beside(Precision wide) {
 PipelineLimits make_limits(const Workload& workload, int devices, Precision wide, KvFormat kv) {
   const int64_t blocks = (workload.context + kBlockTokens - 1) / kBlockTokens;
   const int64_t chunk = std::min(workload.chunk_tokens, workload.context);
-  return {.rows = std::max(chunk, workload.sequences),
-          .sequences = workload.sequences,
-          .wanted = std::max(workload.sequences, std::min(workload.scored_rows, chunk)),
+  const int64_t running = std::max(workload.sequences, workload.running);
+  const int64_t scored = std::min(workload.scored_rows, chunk);
+  return {.rows = std::max(chunk, running),
+          .sequences = running,
+          .wanted = std::max(running, scored),
+          .logit_rows = std::max(workload.sequences, scored),
           .max_blocks = blocks,
           .kv_blocks = blocks * workload.sequences,
           .slots = devices + 1,  // one for each stage, and one on its way

@@ -55,6 +55,7 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
           .images = model.vision ? 1 : 0,
           .image_tokens = rows,
           .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer),
+          .running = options.running,
           .scored_rows = options.scored_rows};
 }
 

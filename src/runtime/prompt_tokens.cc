@@ -11,14 +11,14 @@ PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& 
                                 std::span<const Message> messages, int64_t rows_per_picture) {
   std::vector<ChatMessage> turns;
   for (const Message& message : messages) {
-    if (!message.image_files.empty() && rows_per_picture == 0)
-      throw UsageError({.where = message.image_files.front(),
+    if (!message.pictures.empty() && rows_per_picture == 0)
+      throw UsageError({.where = message.pictures.front().name,
                         .what = "this model takes no pictures",
                         .hint = "ask without --image-file"});
     turns.push_back({.role = message.role == Message::Role::kUser ? ChatMessage::Role::kUser
                                                                   : ChatMessage::Role::kAssistant,
                      .text = message.text,
-                     .images = static_cast<int>(message.image_files.size())});
+                     .images = static_cast<int>(message.pictures.size())});
   }
   return spread_pictures(build_prompt(tokenizer, chat, turns), rows_per_picture);
 }
@@ -47,9 +47,13 @@ std::vector<std::vector<float>> read_pictures(std::span<const Message> messages,
                             .pad_to_square = config.pad_to_square};
   std::vector<std::vector<float>> pictures;
   for (const Message& message : messages)
-    for (const std::string& file : message.image_files)
-      pictures.push_back(with_out_of_memory_as_error(
-          file, [&] { return to_pixels(fit_to_model(read_image(file), spec), spec); }));
+    for (const Picture& picture : message.pictures)
+      pictures.push_back(with_out_of_memory_as_error(picture.name, [&] {
+        const Image image =
+            picture.bytes ? decode_image(std::as_bytes(std::span(*picture.bytes)), picture.name)
+                          : read_image(picture.name);
+        return to_pixels(fit_to_model(image, spec), spec);
+      }));
   return pictures;
 }
 

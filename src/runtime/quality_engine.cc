@@ -38,7 +38,7 @@ Profile QualityEngine::uniform(Precision precision) const {
 void QualityEngine::take_pictures(std::span<const std::string> files) {
   for (const std::string& file : files) {
     if (cancel_ != nullptr) cancel_->check();
-    const Message message{.image_files = {file}};
+    const Message message{.pictures = {{.name = file}}};
     const auto pixels = read_pictures({&message, 1}, *model().config.preprocess);
     pictures_.push_back(engine_->vision().encode(pixels.front(), cancel_));
   }

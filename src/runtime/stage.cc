@@ -46,8 +46,7 @@ Stage::Stage(const ModelSpec& model, const StagePlacement& placement, std::optio
   for (int slot = 0; slot < limits.slots; ++slot)
     marks_.push_back(
         {.begin = device.make_event(), .end = device.make_event(), .sent = device.make_event()});
-  compute_ = device.open_stream("compute");
-  send_ = device.open_stream("send");
+  open_streams();
   rope_host_ = rope_inverse_frequencies(config);
   compute_->copy(buffers_.rope.data, &device, rope_host_.data(), nullptr, buffers_.rope.bytes());
 }
@@ -158,14 +157,21 @@ void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {
   const Arena::Scope scope(*arena_);
   Tensor picked = arena_->take(DType::kF32, {wanted, config.hidden});
   Tensor logits = arena_->take(DType::kF32, {wanted, config.vocab});
-  for (int64_t i = 0; i < wanted; ++i) {
-    const Tensor from = hidden.slice_rows(batch.wanted[static_cast<size_t>(i)].row, 1);
-    const Tensor to = picked.slice_rows(i, 1);
+  // Rows that stand together go together.
+  for (int64_t first = 0; first < wanted;) {
+    const int64_t row = batch.wanted[static_cast<size_t>(first)].row;
+    int64_t count = 1;
+    while (first + count < wanted &&
+           batch.wanted[static_cast<size_t>(first + count)].row == row + count)
+      ++count;
+    const Tensor from = hidden.slice_rows(row, count);
+    const Tensor to = picked.slice_rows(first, count);
     compute_->copy(to.data, &device(), from.data, &device(), from.bytes());
+    first += count;
   }
   decoder_head(*compute_, *arena_, config, *head_, picked, logits);
 
-  if (std::ranges::any_of(batch.wanted, [](const WantedRow& row) { return row.sampler; }))
+  if (std::ranges::any_of(batch.wanted, [](const WantedRow& row) { return row.draw.has_value(); }))
     draw_tokens(batch, logits);
   if (batch.want_logits)
     compute_->copy(batch.output.data(), nullptr, logits.data, &device(), logits.bytes());
@@ -174,10 +180,8 @@ void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {
 // Only what the draws need goes to the device, and only tokens come from it.
 void Stage::draw_tokens(MicroBatch& batch, const Tensor& logits) {
   const std::span<TokenDraw> draws = batch.draws.as<TokenDraw>().first(batch.wanted.size());
-  for (size_t i = 0; i < draws.size(); ++i) {
-    const WantedRow& row = batch.wanted[i];
-    draws[i] = row.sampler != nullptr ? row.sampler->draw(row.options) : TokenDraw{};
-  }
+  std::ranges::transform(batch.wanted, draws.begin(),
+                         [](const WantedRow& row) { return row.draw.value_or(TokenDraw{}); });
   const DrawBuffers on_device = take_draw_buffers(*arena_, logits.rows());
   Tensor tokens = on_device.tokens;
   compute_->copy(on_device.draws.data, &device(), draws.data(), nullptr, draws.size_bytes());
@@ -208,6 +212,15 @@ double Stage::begin_s(const MicroBatch& batch) const {
 
 double Stage::end_s(const MicroBatch& batch) const {
   return marks_[static_cast<size_t>(batch.slot)].end->time_s();
+}
+
+bool Stage::done(const MicroBatch& batch) const {
+  return marks_[static_cast<size_t>(batch.slot)].end->passed();
+}
+
+void Stage::open_streams() {
+  compute_ = device().open_stream("compute");
+  send_ = device().open_stream("send");
 }
 
 void Stage::check() const {

@@ -45,8 +45,8 @@ class Stage {
 
   /// Queues this stage's part of the micro-batch, whose rows stand in its slot once
   /// batch.input_ready has passed, and returns. With `next`, the hidden rows are then copied to its
-  /// slot; without, the wanted rows go through the head, their logits to the host, and samplers
-  /// run. What is left of a cancelled batch is skipped, queued or not.
+  /// slot; without, the wanted rows go through the head, their logits to the host, and tokens
+  /// are drawn. What is left of a cancelled batch is skipped, queued or not.
   void submit(MicroBatch& batch, Stage* next);
 
   /// After a submit that threw: marks the batch's end, so that wait_done covers what was queued.
@@ -57,6 +57,13 @@ class Stage {
 
   /// The host waits until this stage has finished the batch.
   void wait_done(const MicroBatch& batch);
+
+  /// Whether this stage, which has queued the batch, has finished it. From any thread.
+  bool done(const MicroBatch& batch) const;
+
+  /// New streams in place of broken ones. Nothing may be in flight. Throws the Error of a device
+  /// that is lost.
+  void open_streams();
 
   // After wait_done; seconds of the device's clock.
   double begin_s(const MicroBatch& batch) const;  ///< when the batch began on this stage

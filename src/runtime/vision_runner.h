@@ -50,6 +50,8 @@ class VisionRunner {
   std::vector<float> features() const;
 
   void check() const { stream_->check(); }
+  /// As Stage::open_streams.
+  void open_streams() { stream_ = device_.open_background_stream("vision"); }
 
  private:
   friend struct ImageRows;

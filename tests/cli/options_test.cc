@@ -22,6 +22,12 @@ T parse_as(const Strings& args) {
   return std::get<T>(parse(args));
 }
 
+Strings names(const std::vector<Picture>& pictures) {
+  Strings out;
+  for (const Picture& picture : pictures) out.push_back(picture.name);
+  return out;
+}
+
 // The arguments of a `run` that is complete, and then these.
 Strings run_line(Strings more) {
   more.insert(more.begin(), {"run", "--model-path", "M", "--question", "Q"});
@@ -44,7 +50,7 @@ TEST(Options, YisOwnCommandLineRuns) {
   ASSERT_EQ(run.request.messages.size(), 1U);
   EXPECT_EQ(run.request.messages[0].role, Message::Role::kUser);
   EXPECT_EQ(run.request.messages[0].text, "What?");
-  EXPECT_THAT(run.request.messages[0].image_files, ElementsAre("a.jpg"));
+  EXPECT_THAT(names(run.request.messages[0].pictures), ElementsAre("a.jpg"));
 }
 
 TEST(Options, DefaultsAreYis) {
@@ -84,7 +90,7 @@ TEST(Options, EveryOptionOfRunArrives) {
   EXPECT_EQ(run.request.max_new_tokens, 9);
   EXPECT_TRUE(run.output.json);
   EXPECT_EQ(run.output.verbosity, Verbosity::kQuiet);
-  EXPECT_THAT(run.request.messages[0].image_files, ElementsAre("one.png", "[a,b].png", "{}"));
+  EXPECT_THAT(names(run.request.messages[0].pictures), ElementsAre("one.png", "[a,b].png", "{}"));
 }
 
 TEST(Options, QuestionsAreTakenLiterally) {
@@ -189,7 +195,7 @@ TEST(Options, Plan) {
 TEST(Options, Chat) {
   const auto chat = parse_as<ChatCommand>({"chat", "--model-path", "M", "--image-file", "a.png",
                                            "--verbose", "--num_beams", "2", "--kv", "f32"});
-  EXPECT_THAT(chat.image_files, ElementsAre("a.png"));
+  EXPECT_THAT(names(chat.pictures), ElementsAre("a.png"));
   EXPECT_TRUE(chat.request.messages.empty());
   EXPECT_EQ(chat.engine.sequences, 2);
   EXPECT_EQ(chat.engine.kv, "f32");

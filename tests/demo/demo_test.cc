@@ -35,10 +35,11 @@ std::vector<Question> read_questions() {
   for (size_t i = 0; i < questions.size(); ++i) {
     const Json& from = questions[i];
     EXPECT_EQ(from.at("id"), oracle.at(i).at("id"));
-    Question& to = out.emplace_back(Question{.id = from.at("id"),
-                                             .kind = from.at("kind"),
-                                             .answer = from.at("answer"),
-                                             .oracle_tokens = oracle[i].at("token_ids")});
+    Question& to = out.emplace_back();
+    to.id = from.at("id");
+    to.kind = from.at("kind");
+    to.answer = from.at("answer");
+    to.oracle_tokens = oracle[i].at("token_ids").get<std::vector<int32_t>>();
     to.request.temperature = 0;
     to.request.max_new_tokens = 64;
     for (const Json& turn : from.at("history")) {
@@ -47,8 +48,8 @@ std::vector<Question> read_questions() {
     }
     to.request.messages.push_back({.role = Message::Role::kUser, .text = from.at("question")});
     if (!from.at("image").is_null())
-      to.request.messages.front().image_files = {dir + "pictures/" +
-                                                 from.at("image").get<std::string>()};
+      to.request.messages.front().pictures = {
+          {.name = dir + "pictures/" + from.at("image").get<std::string>()}};
   }
   return out;
 }

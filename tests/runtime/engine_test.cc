@@ -119,7 +119,7 @@ TEST_F(EngineTest, EndsAtTheContextWhenTheAnswerIsLonger) {
 TEST_F(EngineTest, ATextModelTakesNoPictures) {
   const auto engine = Engine::create(options_for("llama_tiny", "2xcpu@8MiB"));
   Request request = request_of(read_goldens("llama_tiny").front(), 0);
-  request.messages.front().image_files = {golden_dir("pictures/rgb.png")};
+  request.messages.front().pictures = {{.name = golden_dir("pictures/rgb.png")}};
   EXPECT_THAT(error_of([&] { engine->generate(request); }), HasSubstr("takes no pictures"));
 }
 
@@ -239,8 +239,8 @@ TEST_F(EngineTest, MemoryThatTheHostDoesNotHaveIsAnError) {
   const GoldenCase golden = read_goldens("yi_vl_tiny").front();
   const Request request = request_of(golden, 0);
   Request picture = request, text = request;
-  picture.messages.front().image_files = {golden_dir("pictures/exact_448.png")};
-  text.messages.front().image_files.clear();
+  picture.messages.front().pictures = {{.name = golden_dir("pictures/exact_448.png")}};
+  text.messages.front().pictures.clear();
   text.messages.front().text = std::string(500'000, 'a');
   const auto error = [&](const auto& call) {
     const AllocationLimit limit(100'000);

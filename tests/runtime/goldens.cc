@@ -72,7 +72,9 @@ Request request_of(const GoldenCase& golden, size_t turn) {
   Request request{.messages = {}, .temperature = 0, .max_new_tokens = golden.max_new_tokens};
   for (size_t i = 0; i <= turn; ++i) {
     request.messages.push_back({.role = Message::Role::kUser, .text = golden.turns[i].question});
-    if (i == 0) request.messages.back().image_files = golden.pictures;
+    if (i == 0)
+      for (const std::string& file : golden.pictures)
+        request.messages.back().pictures.push_back({.name = file});
     if (i < turn)
       request.messages.push_back(
           {.role = Message::Role::kAssistant, .text = earlier_reply(golden, i)});
