@@ -6,6 +6,21 @@
 #include "text/prompt.h"
 
 namespace tessera {
+namespace {
+
+ChatMessage::Role chat_role(Message::Role role) {
+  switch (role) {
+    case Message::Role::kSystem:
+      return ChatMessage::Role::kSystem;
+    case Message::Role::kUser:
+      return ChatMessage::Role::kUser;
+    case Message::Role::kAssistant:
+      break;
+  }
+  return ChatMessage::Role::kAssistant;
+}
+
+}  // namespace
 
 PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& chat,
                                 std::span<const Message> messages, int64_t rows_per_picture) {
@@ -15,8 +30,7 @@ PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& 
       throw UsageError({.where = message.pictures.front().name,
                         .what = "this model takes no pictures",
                         .hint = "ask without --image-file"});
-    turns.push_back({.role = message.role == Message::Role::kUser ? ChatMessage::Role::kUser
-                                                                  : ChatMessage::Role::kAssistant,
+    turns.push_back({.role = chat_role(message.role),
                      .text = message.text,
                      .images = static_cast<int>(message.pictures.size())});
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <optional>
+
 #include "base/json.h"
 #include "tessera/error.h"
 #include "text/answer_trim.h"
@@ -27,13 +29,16 @@ void check(std::span<const ChatMessage> messages) {
     throw UsageError({.where = "messages", .what = what, .expected = expected, .found = found});
   };
   if (messages.empty()) fail("", "at least one", "none");
-  if (messages.back().role != Role::kUser) fail("the last one", "a user's", "an assistant's");
+  if (messages.back().role == Role::kAssistant) fail("the last one", "a user's", "an assistant's");
+  if (messages.back().role == Role::kSystem) fail("the last one", "a user's", "a system message");
   for (size_t i = 0; i < messages.size(); ++i) {
     const ChatMessage& message = messages[i];
     const std::string place = fmt::format("[{}]", i);
     if (message.images < 0) fail(place, "no fewer than 0 pictures", fmt::to_string(message.images));
-    if (message.role == Role::kAssistant && message.images > 0)
-      fail(place, "no picture from the assistant", fmt::to_string(message.images));
+    if (message.role == Role::kSystem && i > 0)
+      fail(place, "a user's or an assistant's", "a system message that is not the first");
+    if (message.role != Role::kUser && message.images > 0)
+      fail(place, "no picture but from the user", fmt::to_string(message.images));
     if (message.role == Role::kUser && message.text.empty() && message.images == 0)
       fail(place, "a question", "an empty text");
   }
@@ -57,8 +62,20 @@ class Chunks {
   std::vector<PromptChunk> chunks_{1};
 };
 
+// Takes a system message off the front; its text, where there is one.
+std::optional<std::string_view> take_system(std::span<const ChatMessage>& messages) {
+  if (messages.front().role != Role::kSystem) return std::nullopt;
+  const std::string_view text = messages.front().text;
+  messages = messages.subspan(1);
+  return text;
+}
+
 void render_yi_vl(std::span<const ChatMessage> messages, Chunks& out) {
-  out.own(kYiVlSystem);
+  if (const auto system = take_system(messages)) {
+    out.written(*system);
+  } else {
+    out.own(kYiVlSystem);
+  }
   out.own("\n\n");
   out.own(kYiVlSeparator);
   for (const ChatMessage& message : messages) {
@@ -97,15 +114,21 @@ void render_framed(const Frame& frame, const ChatTemplate::Format& format,
     out.own(role);
     out.own(frame.between);
   };
-  if (!format.system.empty()) {
+  const auto trimmed = [&](std::string_view text) { return format.trim ? strip(text) : text; };
+  const std::optional<std::string_view> system = take_system(messages);
+  if (system || !format.system.empty()) {
     begin("system");
-    out.own(format.system);
+    if (system) {
+      out.written(trimmed(*system));
+    } else {
+      out.own(format.system);
+    }
     out.own(frame.after);
   }
   for (const ChatMessage& message : messages) {
     begin(message.role == Role::kUser ? "user" : "assistant");
     out.images(message.images);
-    out.written(format.trim ? strip(message.text) : message.text);
+    out.written(trimmed(message.text));
     out.own(frame.after);
   }
   begin("assistant");

@@ -8,7 +8,7 @@
 namespace tessera {
 
 struct ChatMessage {
-  enum class Role { kUser, kAssistant };
+  enum class Role { kSystem, kUser, kAssistant };
   Role role = Role::kUser;
   std::string text;
   int images = 0;  ///< pictures that stand before the text; user messages only
@@ -53,11 +53,13 @@ class ChatTemplate {
   /// The prompt cut at its pictures: one chunk more than there are pictures. Only pictures that a
   /// message declares cut it, never a "<image_placeholder>" that a user wrote.
   ///
+  /// A system message, which may only be the first, stands in the place of the template's own.
   /// Texts go in as they are unless the format trims them. An earlier answer of Yi-VL's that is
   /// empty leaves "Assistant:" without a line end, as the reference does.
   ///
   /// Throws UsageError when the conversation is empty, does not end with a user's message, has a
-  /// user's message with neither text nor picture, or pictures in an assistant's.
+  /// user's message with neither text nor picture, pictures in another one's, or a system message
+  /// behind the first.
   std::vector<PromptChunk> render_chunks(std::span<const ChatMessage> messages) const;
 
   /// The chunks as one text, with kImagePlaceholder for each picture: to show, not to tokenise.

@@ -67,6 +67,16 @@ TEST(ChatTemplate, PlainIsTheTextAlone) {
   EXPECT_THAT(ChatTemplate::named("mm_default").stop_strings(), testing::ElementsAre("###"));
 }
 
+TEST(ChatTemplate, ASystemMessageStandsInThePlaceOfTheTemplatesOwn) {
+  const Messages messages = {{Role::kSystem, "Be brief."}, user("Hi", 1)};
+  EXPECT_EQ(ChatTemplate::named("mm_default").render(messages),
+            "Be brief.\n\n### Human: <image_placeholder>\nHi\n### Assistant:");
+  EXPECT_EQ(ChatTemplate::named("qwen2").render(messages),
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<image_placeholder>Hi"
+            "<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(ChatTemplate::named("plain").render(messages), "Be brief.<image_placeholder>Hi");
+}
+
 TEST(ChatTemplate, RefusesMalformedConversations) {
   const ChatTemplate yi = ChatTemplate::named("mm_default");
   const auto error = [&](const Messages& messages) {
@@ -82,7 +92,13 @@ TEST(ChatTemplate, RefusesMalformedConversations) {
   EXPECT_EQ(error({user("Q"), assistant("A")}),
             "messages: the last one: expected a user's, found an assistant's");
   EXPECT_EQ(error({user("Q"), {Role::kAssistant, "A", 1}, user("Q")}),
-            "messages: [1]: expected no picture from the assistant, found 1");
+            "messages: [1]: expected no picture but from the user, found 1");
+  EXPECT_EQ(
+      error({user("Q"), {Role::kSystem, "S"}, user("Q")}),
+      "messages: [1]: expected a user's or an assistant's, found a system message that is not "
+      "the first");
+  EXPECT_EQ(error({{Role::kSystem, "S"}}),
+            "messages: the last one: expected a user's, found a system message");
   EXPECT_EQ(error({user("Q", -1)}), "messages: [0]: expected no fewer than 0 pictures, found -1");
   EXPECT_EQ(error_of([] { ChatTemplate::named("chatml\n"); }),
             "conversation mode: expected one of mm_default, yi_vl, plain, chatml, smollm2, qwen2, "
