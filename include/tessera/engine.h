@@ -29,7 +29,10 @@ struct EngineOptions {
   int64_t context = 0;                  ///< tokens a sequence may have; 0: the model's own maximum
   /// Contexts that the KV cache has room for: the beams of a beam search. 0: as many as fit.
   int64_t sequences = 1;
-  int64_t running = 0;  ///< sequences that may run at once; 0: as many as `sequences`
+  int64_t running = 0;    ///< sequences that may run at once; 0: as many as `sequences`
+  int64_t waiting = 256;  ///< most requests that wait for their turn
+  uint64_t picture_cache_bytes = 256ULL << 20;  ///< of pictures' rows that are kept for others
+  bool prefix_cache = true;                     ///< beginnings of prompts are kept for others
   Objective objective = Objective::kLatency;
   int64_t chunk_tokens = 256;  ///< of a prompt that walk the pipeline together
   int64_t scored_rows = 0;     ///< of a chunk whose logits are wanted; above 0 only to score texts

@@ -17,28 +17,9 @@
 #include "runtime/plan_problem.h"
 #include "runtime/planning.h"
 #include "runtime/stage_memory.h"
-#include "text/own_chat_template.h"
 
 namespace tessera {
 namespace {
-
-// The reference runs Yi-VL with its own template and end; other models say theirs.
-ChatTemplate template_of(const ModelConfig& config, const std::string& mode) {
-  if (!mode.empty()) return ChatTemplate::named(mode);
-  if (config.family == ModelConfig::Family::kYiVl) return ChatTemplate::named("mm_default");
-  return own_chat_template(config.dir);
-}
-
-std::vector<int32_t> end_tokens(const ModelConfig& config, const Tokenizer& tokenizer,
-                                const ChatTemplate& chat) {
-  const bool yi_vl = config.family == ModelConfig::Family::kYiVl;
-  const bool as_generation = !yi_vl && !config.generation.eos_ids.empty();
-  std::vector<int32_t> ends;
-  for (const int64_t id : as_generation ? config.generation.eos_ids : config.decoder.eos_ids)
-    ends.push_back(static_cast<int32_t>(id));
-  if (!chat.end_token().empty()) ends.push_back(tokenizer.id_of(chat.end_token()));
-  return ends;
-}
 
 void check_request(const Request& request) {
   const auto refuse = [](const char* what, const char* expected, const std::string& found) {
@@ -60,7 +41,10 @@ void check_request(const Request& request) {
 LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
     : model_(read_model(options.model_path)),
       tokenizer_(Tokenizer::open(options.model_path)),
-      weights_(ModelWeights::open(model_)) {
+      weights_(ModelWeights::open(model_)),
+      serving_options_{.waiting = options.waiting,
+                       .picture_cache_bytes = options.picture_cache_bytes,
+                       .prefix_cache = options.prefix_cache} {
   tokenizer_->check_vocab(model_.config.decoder.vocab);
   make_plan_and_pipeline(with_plans_kv(with_stored_precision(options, model_.config.dir)));
   load(options, cancel);
@@ -147,30 +131,27 @@ void LocalEngine::change_precisions(std::span<const Precision> layers, Precision
 
 Answer LocalEngine::generate(const Request& request, const OnText& on_text,
                              const CancelFlag* cancel) {
-  return with_out_of_memory_as_error("request",
-                                     [&] { return answer_to(request, on_text, cancel); });
+  return with_out_of_memory_as_error("request", [&] {
+    const std::lock_guard lock(serving_mutex_);
+    if (!serving_) return answer_to(request, on_text, cancel);
+    Answer answer;
+    serving_->alone([&] { answer = answer_to(request, on_text, cancel); });
+    return answer;
+  });
 }
 
 Answer LocalEngine::answer_to(const Request& request, const OnText& on_text,
                               const CancelFlag* cancel) {
   check_request(request);
   const double start = now_s();
-  const ChatTemplate chat = template_of(model_.config, request.conversation_mode);
-  const int64_t rows_per_picture = model_.vision ? model_.config.vision->rows_out() : 0;
-  PromptTokens prompt = make_prompt_tokens(*tokenizer_, chat, request.messages, rows_per_picture);
+  const PreparedRequest prepared =
+      prepare_request(model_, *tokenizer_, context(), request, Tokenizer::Specials::kParse);
+  const PromptTokens& prompt = prepared.prompt;
 
   Answer answer;
   answer.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
   answer.prompt_ids = prompt.prompt_ids;
   answer.timings.load_s = load_.seconds;
-  const int64_t room = context() - answer.prompt_tokens;
-  if (room < 1)
-    throw Error({.where = "prompt",
-                 .expected = fmt::format("at most {} tokens, pictures included", context() - 1),
-                 .found = fmt::format("{}", answer.prompt_tokens),
-                 .hint = context() < model_.config.decoder.max_positions
-                             ? "a larger --context gives it room"
-                             : "the model's context is that long; ask a shorter question"});
   if (request.beams > pipeline_->limits().sequences)
     throw UsageError({.where = "num_beams",
                       .expected = fmt::format("at most {} (the sequences that were planned for)",
@@ -183,13 +164,10 @@ Answer LocalEngine::answer_to(const Request& request, const OnText& on_text,
          read_pictures(request.messages, *model_.config.preprocess))
       pictures.push_back(pipeline_->vision().encode(pixels, cancel));
 
-  const std::vector<std::string> stops = request.stop_strings.value_or(
-      std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));
   const double prepared_s = now_s() - start;
-  Generation generation(*runner_, *blocks_, *tokenizer_,
-                        end_tokens(model_.config, *tokenizer_, chat), stops, request, on_text,
-                        cancel);
-  generation.run(prompt, pictures, std::min(request.max_new_tokens, room), answer);
+  Generation generation(*runner_, *blocks_, *tokenizer_, prepared.ends, prepared.stops, request,
+                        on_text, cancel);
+  generation.run(prompt, pictures, prepared.max_new_tokens, answer);
 
   AnswerTimings& timings = answer.timings;
   timings.prefill_s += prepared_s;

@@ -8,7 +8,9 @@
 #include "runtime/device_set.h"
 #include "runtime/model_weights.h"
 #include "runtime/pipeline.h"
+#include "runtime/prepared_request.h"
 #include "runtime/sequence_runner.h"
+#include "runtime/serving_loop.h"
 #include "tessera/engine.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -55,6 +57,7 @@ class LocalEngine final : public Engine {
 
  private:
   Answer answer_to(const Request& request, const OnText& on_text, const CancelFlag* cancel);
+  ServingLoop& serving();  // starts with the first request
   void make_plan_and_pipeline(const EngineOptions& options);
   void load(const EngineOptions& options, const CancelFlag* cancel);
   LoadResult load_units(const std::vector<LoadTarget>& targets,
@@ -75,6 +78,10 @@ class LocalEngine final : public Engine {
   std::vector<Precision> layer_precisions_;
   Precision head_precision_ = Precision::kBF16;
   uint64_t host_peak_bytes_ = 0;
+
+  const ServingOptions serving_options_;
+  mutable std::mutex serving_mutex_;  // of the pointer
+  std::unique_ptr<ServingLoop> serving_;
 };
 
 }  // namespace tessera

@@ -1,21 +1,93 @@
-#include "runtime/local_engine.h"
-
+#include <algorithm>
 #include <filesystem>
 
-namespace tessera {
+#include "base/out_of_memory.h"
+#include "runtime/local_engine.h"
 
-// Not there yet on this branch: the scheduler's loop comes here.
-RequestId LocalEngine::submit(Request, std::shared_ptr<AnswerListener>) {
-  throw Error({.where = "submit", .what = "not yet"});
+namespace tessera {
+namespace {
+
+// A micro-batch may take this many times as long as planned before its stage is said to hang.
+constexpr double kStallFactor = 20;
+
+double longest_step_s(const Plan& plan) {
+  double sum = 0;
+  for (const PlanStage& stage : plan.stages)
+    sum += std::max(stage.prefill_chunk_s + stage.prefill_link_s, stage.decode_s + stage.link_s);
+  return sum;
 }
-void LocalEngine::cancel(RequestId) {}
+
+}  // namespace
+
+ServingLoop& LocalEngine::serving() {
+  const std::lock_guard lock(serving_mutex_);
+  if (!serving_) {
+    ServingOptions options = serving_options_;
+    options.stall_s = std::max(options.stall_s, kStallFactor * longest_step_s(plan_));
+    serving_ = std::make_unique<ServingLoop>(options, *pipeline_, *blocks_, context());
+  }
+  return *serving_;
+}
+
+RequestId LocalEngine::submit(Request request, std::shared_ptr<AnswerListener> listener) {
+  return with_out_of_memory_as_error("request", [&] {
+    PreparedRequest prepared =
+        prepare_request(model_, *tokenizer_, context(), request, Tokenizer::Specials::kAsText);
+    ServingLoop& loop = serving();
+    std::vector<PictureUse> pictures;
+    for (const Message& message : request.messages)
+      for (const Picture& picture : message.pictures)
+        pictures.push_back(loop.pictures().find_or_add(picture, [&](const Picture& with_bytes) {
+          return read_pixels(with_bytes, *model_.config.preprocess);
+        }));
+    const RequestId id = loop.next_id();
+    loop.submit(std::make_shared<ServedRequest>(id, std::move(request), std::move(prepared),
+                                                std::move(pictures), std::move(listener),
+                                                *tokenizer_));
+    return id;
+  });
+}
+
+void LocalEngine::cancel(RequestId id) {
+  serving().cancel(id);
+}
+
 EngineStatus LocalEngine::status() const {
-  return {};
+  EngineStatus out{.ready = true};
+  double vision_busy_s = 0;
+  {
+    const std::lock_guard lock(serving_mutex_);
+    if (serving_) {
+      out = serving_->status();
+      vision_busy_s = serving_->vision_busy_s();
+    } else {
+      out.kv_blocks = blocks_->capacity();
+    }
+  }
+  const auto device = [&](const PlanStage& stage) {
+    DeviceStatus one{.name = devices_.devices[static_cast<size_t>(stage.device)]->info().name};
+    if (stage.vision) one.busy_s = vision_busy_s;
+    return one;
+  };
+  for (size_t i = 0; i < plan_.stages.size(); ++i) {
+    const StageTimes times = pipeline_->times(static_cast<int>(i));
+    DeviceStatus& one = out.devices.emplace_back(device(plan_.stages[i]));
+    one.stage = static_cast<int>(i);
+    one.busy_s += times.prefill_s + times.decode_s;
+    one.steps = times.prefill_steps + times.decode_steps;
+    one.rows = times.prefill_rows + times.decode_rows;
+    if (i + 1 < plan_.stages.size())
+      one.link_bytes =
+          static_cast<uint64_t>(one.rows * model_.config.decoder.hidden) * dtype_bytes(DType::kF32);
+    one.planned_s = static_cast<double>(times.decode_steps) * plan_.stages[i].decode_s;
+    one.measured_s = times.decode_s;
+  }
+  for (const PlanStage& stage : plan_.side_devices) out.devices.push_back(device(stage));
+  return out;
 }
 
 std::string LocalEngine::model_name() const {
-  const std::filesystem::path dir = std::filesystem::weakly_canonical(model_.config.dir);
-  return dir.filename().string();
+  return std::filesystem::weakly_canonical(model_.config.dir).filename().string();
 }
 
 std::vector<int32_t> LocalEngine::tokenize(std::string_view text) const {

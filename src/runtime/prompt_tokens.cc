@@ -23,7 +23,8 @@ ChatMessage::Role chat_role(Message::Role role) {
 }  // namespace
 
 PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                                std::span<const Message> messages, int64_t rows_per_picture) {
+                                std::span<const Message> messages, int64_t rows_per_picture,
+                                Tokenizer::Specials specials) {
   std::vector<ChatMessage> turns;
   for (const Message& message : messages) {
     if (!message.pictures.empty() && rows_per_picture == 0)
@@ -34,7 +35,7 @@ PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& 
                      .text = message.text,
                      .images = static_cast<int>(message.pictures.size())});
   }
-  return spread_pictures(build_prompt(tokenizer, chat, turns), rows_per_picture);
+  return spread_pictures(build_prompt(tokenizer, chat, turns, specials), rows_per_picture);
 }
 
 PromptTokens spread_pictures(std::vector<int32_t> prompt_ids, int64_t rows_per_picture) {
@@ -51,23 +52,27 @@ PromptTokens spread_pictures(std::vector<int32_t> prompt_ids, int64_t rows_per_p
   return prompt;
 }
 
-std::vector<std::vector<float>> read_pictures(std::span<const Message> messages,
-                                              const PreprocessConfig& config) {
+std::vector<float> read_pixels(const Picture& picture, const PreprocessConfig& config) {
   const PreprocessSpec spec{.size = config.size,
                             .crop = config.crop,
                             .mean = config.mean,
                             .std = config.std,
                             .rescale = config.rescale,
                             .pad_to_square = config.pad_to_square};
+  return with_out_of_memory_as_error(picture.name, [&] {
+    const Image image = picture.bytes
+                            ? decode_image(std::as_bytes(std::span(*picture.bytes)), picture.name)
+                            : read_image(picture.name);
+    return to_pixels(fit_to_model(image, spec), spec);
+  });
+}
+
+std::vector<std::vector<float>> read_pictures(std::span<const Message> messages,
+                                              const PreprocessConfig& config) {
   std::vector<std::vector<float>> pictures;
   for (const Message& message : messages)
     for (const Picture& picture : message.pictures)
-      pictures.push_back(with_out_of_memory_as_error(picture.name, [&] {
-        const Image image =
-            picture.bytes ? decode_image(std::as_bytes(std::span(*picture.bytes)), picture.name)
-                          : read_image(picture.name);
-        return to_pixels(fit_to_model(image, spec), spec);
-      }));
+      pictures.push_back(read_pixels(picture, config));
   return pictures;
 }
 

@@ -27,9 +27,13 @@ PromptTokens spread_pictures(std::vector<int32_t> prompt_ids, int64_t rows_per_p
 
 /// `rows_per_picture` is 0 for a model without vision: then pictures are an Error.
 PromptTokens make_prompt_tokens(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                                std::span<const Message> messages, int64_t rows_per_picture);
+                                std::span<const Message> messages, int64_t rows_per_picture,
+                                Tokenizer::Specials specials = Tokenizer::Specials::kParse);
 
-/// The normalised pixels of each picture of the conversation, in order: f32 [3, size, size].
+/// The normalised pixels of a picture: f32 [3, size, size]. Throws Error when it is none.
+std::vector<float> read_pixels(const Picture& picture, const PreprocessConfig& config);
+
+/// Those of each picture of the conversation, in order.
 std::vector<std::vector<float>> read_pictures(std::span<const Message> messages,
                                               const PreprocessConfig& config);
 

@@ -1,0 +1,95 @@
+#include "runtime/served_request.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace tessera {
+
+ServedRequest::ServedRequest(RequestId id, Request request, PreparedRequest prepared,
+                             std::vector<PictureUse> pictures,
+                             std::shared_ptr<AnswerListener> listener, const Tokenizer& tokenizer)
+    : id_(id),
+      request_(std::move(request)),
+      prepared_(std::move(prepared)),
+      pictures_(std::move(pictures)),
+      listener_(std::move(listener)),
+      open_(static_cast<size_t>(request_.choices)),
+      submitted_s_(now_s()) {
+  for (int64_t choice = 0; choice < request_.choices; ++choice)
+    choices_.push_back({.text = AnswerText(tokenizer, prepared_.stops),
+                        .sampler = Sampler(request_.seed.value_or(secret_seed()))});
+}
+
+ScheduledRequest ServedRequest::scheduled() const {
+  ScheduledRequest out{.id = id_,
+                       .user = request_.user,
+                       .ids = prepared_.prompt.ids,
+                       .max_new_tokens = prepared_.max_new_tokens,
+                       .choices = static_cast<int>(request_.choices)};
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    const PromptTokens::Picture& place = prepared_.prompt.pictures[i];
+    out.pictures.push_back(
+        {.first_row = place.first_row, .rows = place.rows, .hash = pictures_[i].picture()->hash});
+  }
+  if (request_.timeout_s > 0) out.deadline_s = submitted_s_ + request_.timeout_s;
+  return out;
+}
+
+WantedRow ServedRequest::next(int choice) {
+  Choice& of = choices_[static_cast<size_t>(choice)];
+  return {.draw = of.sampler.draw({.temperature = static_cast<float>(request_.temperature),
+                                   .top_k = request_.top_k.value_or(0),
+                                   .top_p = static_cast<float>(request_.top_p.value_or(1))})};
+}
+
+bool ServedRequest::take(int choice, int32_t token, std::vector<Delivery>& out) {
+  Choice& of = choices_[static_cast<size_t>(choice)];
+  if (first_token_s_ == 0) first_token_s_ = now_s() - submitted_s_;
+  ++new_tokens_;
+  ++of.tokens;
+  Delivery piece{.listener = listener_, .choice = choice};
+  if (std::ranges::count(prepared_.ends, token) > 0) {
+    of.ended = FinishReason::kStop;
+  } else {
+    piece.text = of.text.push(token);
+    if (of.text.stopped()) {
+      of.ended = FinishReason::kStop;
+    } else if (of.tokens == prepared_.max_new_tokens) {
+      of.ended = FinishReason::kLength;
+    }
+  }
+  if (of.ended) {
+    piece.text += of.text.finish();
+    --open_;
+  }
+  out.push_back(std::move(piece));
+  return of.ended.has_value();
+}
+
+void ServedRequest::begin(int64_t cached_rows) {
+  begun_s_ = now_s();
+  cached_rows_ = cached_rows;
+}
+
+void ServedRequest::end(FinishReason reason, std::optional<ErrorParts> error,
+                        std::vector<Delivery>& out) {
+  const double now = now_s();
+  AnswerSummary summary{.error = std::move(error),
+                        .prompt_tokens = std::ssize(prepared_.prompt.ids),
+                        .cached_tokens = cached_rows_,
+                        .new_tokens = new_tokens_,
+                        .queued_s = (begun() ? begun_s_ : now) - submitted_s_,
+                        .first_token_s = first_token_s_,
+                        .total_s = now - submitted_s_};
+  for (Choice& choice : choices_) {
+    if (!choice.ended) {
+      choice.ended = reason;
+      --open_;
+    }
+    summary.finish_reasons.push_back(*choice.ended);
+  }
+  out.push_back({.listener = listener_, .end = std::move(summary)});
+}
+
+}  // namespace tessera

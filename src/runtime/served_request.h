@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ops/sampling.h"
+#include "runtime/answer_text.h"
+#include "runtime/picture_cache.h"
+#include "runtime/prepared_request.h"
+#include "runtime/scheduler.h"
+#include "tessera/serving.h"
+
+namespace tessera {
+
+/// Something that a listener is to hear.
+struct Delivery {
+  std::shared_ptr<AnswerListener> listener;
+  int choice = 0;
+  std::string text = {};
+  std::optional<TokenLogprobs> logprobs = {};
+  std::optional<AnswerSummary> end = {};  ///< the rest does not count then
+};
+
+/// A request on its way through the engine: what its choices have said so far. Of whoever holds the
+/// engine's lock; the pipeline reads `stopped` and the pictures' rows.
+class ServedRequest {
+ public:
+  ServedRequest(RequestId id, Request request, PreparedRequest prepared,
+                std::vector<PictureUse> pictures, std::shared_ptr<AnswerListener> listener,
+                const Tokenizer& tokenizer);
+
+  RequestId id() const { return id_; }
+  const PreparedRequest& prepared() const { return prepared_; }
+  std::span<const PictureUse> pictures() const { return pictures_; }
+  ScheduledRequest scheduled() const;
+
+  /// What decides the next token of a choice.
+  WantedRow next(int choice);
+
+  /// The choice's next token. True: the choice ends with it.
+  bool take(int choice, int32_t token, std::vector<Delivery>& out);
+  bool done() const { return open_ == 0; }
+
+  /// Its first rows are on their way.
+  void begin(int64_t cached_rows);
+  bool begun() const { return begun_s_ > 0; }
+
+  /// Tells the listener that it is over; choices that go on end with `reason`.
+  void end(FinishReason reason, std::optional<ErrorParts> error, std::vector<Delivery>& out);
+  int64_t new_tokens() const { return new_tokens_; }
+
+  CancelFlag stopped;  ///< its rows are wanted no more
+
+ private:
+  struct Choice {
+    AnswerText text;
+    Sampler sampler;
+    int64_t tokens = 0;
+    std::optional<FinishReason> ended = {};
+  };
+
+  const RequestId id_;
+  const Request request_;
+  const PreparedRequest prepared_;
+  const std::vector<PictureUse> pictures_;
+  const std::shared_ptr<AnswerListener> listener_;
+  std::vector<Choice> choices_;
+  size_t open_;  // choices that have not ended
+  const double submitted_s_;
+  double begun_s_ = 0, first_token_s_ = 0;
+  int64_t cached_rows_ = 0, new_tokens_ = 0;
+};
+
+}  // namespace tessera
