@@ -36,6 +36,7 @@ struct DeviceInfo {
   double read_bytes_per_s = 0;
   double flops_per_s = 0;
   double op_overhead_s = 0;
+  double jitter = 0;  ///< simulated: standard deviation of a step's time, as a share of it
 };
 
 class DeviceBuffer;

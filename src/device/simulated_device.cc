@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cassert>
+#include <random>
 #include <typeinfo>
 #include <utility>
 
@@ -46,8 +47,8 @@ class SimulatedStream final : public Stream {
   void run(const Cost& cost, const Work&) override {
     if (skipping()) return;
     const DeviceInfo& info = device_.info();
-    clock_s_ += info.op_overhead_s + std::max(time_at(cost.flops, info.flops_per_s),
-                                              time_at(cost.bytes, info.read_bytes_per_s));
+    clock_s_ += pace_ * (info.op_overhead_s + std::max(time_at(cost.flops, info.flops_per_s),
+                                                       time_at(cost.bytes, info.read_bytes_per_s)));
   }
 
   void copy(void*, Device* to_device, const void*, Device* from_device, uint64_t bytes) override {
@@ -64,6 +65,8 @@ class SimulatedStream final : public Stream {
 
   void record(Event& event) override { simulated_event(device_, event).set_time_s(clock_s_); }
   void wait(Event& event) override {
+    if (device_.info().jitter > 0)  // what waits begins a step
+      pace_ = std::max(0.1, 1 + device_.info().jitter * normal_(random_));
     clock_s_ = std::max(clock_s_, simulated_event(device_, event).time_s());
   }
   void synchronize() override {}
@@ -75,6 +78,9 @@ class SimulatedStream final : public Stream {
   Device& device_;
   const CancelFlag* skip_when_ = nullptr;
   double clock_s_ = 0;
+  double pace_ = 1;
+  std::mt19937_64 random_{1};
+  std::normal_distribution<double> normal_;
 };
 
 class SimulatedDevice final : public Device {

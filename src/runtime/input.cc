@@ -31,6 +31,7 @@ void TokenInput::submit(const MicroBatch& batch, Stage& first) {
   const int64_t n = batch.rows();
   const Tensor ids = slot.ids.slice_rows(0, n);
   Tensor rows = slot.rows.slice_rows(0, n);
+  if (batch.begun != nullptr) stream_->wait(*batch.begun);
   stream_->copy(ids.data, &device_, batch.packed_ids().data(), nullptr, ids.bytes());
   embedding(*stream_, ids, table_, rows);
   const Tensor hidden = first.slot(batch.slot).hidden.slice_rows(0, n);

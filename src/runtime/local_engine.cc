@@ -46,7 +46,7 @@ LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
                        .picture_cache_bytes = options.picture_cache_bytes,
                        .prefix_cache = options.prefix_cache} {
   tokenizer_->check_vocab(model_.config.decoder.vocab);
-  make_plan_and_pipeline(with_plans_kv(with_stored_precision(options, model_.config.dir)));
+  make_plan_and_pipeline(with_plans_choices(with_stored_precision(options, model_.config.dir)));
   load(options, cancel);
 }
 
@@ -54,9 +54,10 @@ LocalEngine::~LocalEngine() = default;
 
 void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
   devices_ = open_devices(parse_devices(options.devices), options.log);
-  const PlanProblem problem = planning_problem(model_, options, devices_);
+  PlanProblem problem = planning_problem(model_, options, devices_);
   if (options.plan_file.empty()) {
-    plan_ = make_plan(problem, options.objective);
+    plan_ = options.sequences == 0 ? make_roomy_plan(problem, options.objective)
+                                   : make_plan(problem, options.objective);
   } else {
     plan_ = read_plan_file(options.plan_file);
     require_usable(plan_, problem, options.plan_file);

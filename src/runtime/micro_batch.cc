@@ -19,6 +19,7 @@ void MicroBatch::clear() {
   tokens.clear();
   logits.clear();
   error = nullptr;
+  begun = nullptr;
   input_ready = nullptr;
   stages_queued.store(0, std::memory_order_relaxed);
   finished.store(false, std::memory_order_relaxed);

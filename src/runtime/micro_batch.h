@@ -56,6 +56,7 @@ struct MicroBatch {
   HostBuffer draws;   ///< TokenDraw [wanted], copied in by the last stage
   HostBuffer drawn;   ///< i32 [wanted], copied out
   HostBuffer output;  ///< f32 [wanted, vocab]: logits, where they are wanted
+  Event* begun = nullptr;        ///< simulated time at which it was acquired; null in real time
   Event* input_ready = nullptr;  ///< passes when the next stage's rows are there; null: they are
   int slot = 0;
   std::atomic<int> stages_queued{0};  ///< that have queued their part

@@ -51,6 +51,11 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
     batch.output = allocate(limits.logit_rows * model.config.decoder.vocab, sizeof(float));
     free_.push_back(&batch);
   }
+  if (placement.embedding->info().kind == DeviceKind::kSimulated) {
+    host_clock_ = placement.embedding->open_stream("host");
+    for (int slot = 0; slot < limits.slots; ++slot)
+      begun_.push_back(placement.embedding->make_event());
+  }
   for (size_t i = 0; i < stages_.size(); ++i)
     queues_.push_back(
         std::make_unique<BoundedQueue<MicroBatch*>>(static_cast<size_t>(limits.slots)));
@@ -100,6 +105,10 @@ MicroBatch& Pipeline::acquire() {
   MicroBatch& batch = *free_.back();
   free_.pop_back();
   batch.clear();
+  if (host_clock_) {
+    batch.begun = begun_[static_cast<size_t>(batch.slot)].get();
+    host_clock_->record(*batch.begun);
+  }
   return batch;
 }
 
@@ -158,12 +167,15 @@ void Pipeline::wait(MicroBatch& batch) {
     broken_ = std::current_exception();
     throw;
   }
+  if (host_clock_) stages_.back()->wait_done(batch, *host_clock_);
   if (batch.stopped()) return;
   batch.unpack_output(model_.config.decoder.vocab);
   const bool decode = batch.rows() == batch.sequences;
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < stages_.size(); ++i) {
     StageTimes& times = times_[i];
+    if (times.prefill_steps + times.decode_steps == 0) times.begun_s = stages_[i]->begin_s(batch);
+    times.ended_s = stages_[i]->end_s(batch);
     (decode ? times.decode_s : times.prefill_s) += stages_[i]->busy_s(batch);
     (decode ? times.decode_rows : times.prefill_rows) += batch.rows();
     ++(decode ? times.decode_steps : times.prefill_steps);

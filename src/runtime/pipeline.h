@@ -17,6 +17,7 @@ namespace tessera {
 struct StageTimes {
   double prefill_s = 0, decode_s = 0;
   int64_t prefill_rows = 0, decode_rows = 0, prefill_steps = 0, decode_steps = 0;
+  double begun_s = 0, ended_s = 0;  ///< the first step, and the last; of the device's clock
 };
 
 /// The stages in order, a thread and a bounded queue for each, and as many micro-batches in flight
@@ -79,7 +80,11 @@ class Pipeline {
   std::unique_ptr<VisionRunner> vision_;
   std::vector<std::unique_ptr<MicroBatch>> batches_;
   std::vector<MicroBatch*> free_;
-  mutable std::mutex mutex_;  // of times_ and broken_
+  // In simulated time the host waits on a stream of its own, and a batch begins no sooner than it
+  // was acquired. Null in real time.
+  std::unique_ptr<Stream> host_clock_;
+  std::vector<std::unique_ptr<Event>> begun_;  // by slot
+  mutable std::mutex mutex_;                   // of times_ and broken_
   std::vector<StageTimes> times_;
   std::exception_ptr broken_;
 

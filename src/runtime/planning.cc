@@ -7,6 +7,7 @@
 
 #include "plan/certificate_checker.h"
 #include "plan/hardware_catalogue.h"
+#include "plan/memory_model.h"
 #include "plan/plan_file.h"
 #include "plan/planner.h"
 #include "plan/sensitivities.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int64_t kTypicalQuestion = 128;  // tokens of text beside a picture
 constexpr int64_t kTypicalAnswer = 128;
+constexpr int64_t kMostRunning = 64;  // where as many as fit are asked for
 
 // Formats that the kernels of this build can multiply with.
 bool runnable(Precision precision) {
@@ -40,7 +42,7 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
         {.where = "--context",
          .expected = fmt::format("1 to {} tokens, what the model was made for", longest),
          .found = fmt::format("{}", options.context)});
-  if (options.sequences < 1)
+  if (options.sequences < 0)
     throw UsageError({.where = "--sequences",
                       .expected = "1 or more",
                       .found = fmt::format("{}", options.sequences)});
@@ -48,15 +50,16 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
   const int64_t rows = model.vision ? model.config.vision->rows_out() : 0;
   const int64_t prompt =
       std::clamp<int64_t>(rows + kTypicalQuestion, 1, std::max<int64_t>(context - 1, 1));
-  return {.context = context,
-          .sequences = options.sequences,
-          .prompt_tokens = prompt,
-          .chunk_tokens = std::min(options.chunk_tokens, context),
-          .images = model.vision ? 1 : 0,
-          .image_tokens = rows,
-          .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer),
-          .running = options.running,
-          .scored_rows = options.scored_rows};
+  return {
+      .context = context,
+      .sequences = std::max<int64_t>(options.sequences, 1),
+      .prompt_tokens = prompt,
+      .chunk_tokens = std::min(options.chunk_tokens, context),
+      .images = model.vision ? 1 : 0,
+      .image_tokens = rows,
+      .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer),
+      .running = options.sequences == 0 && options.running == 0 ? kMostRunning : options.running,
+      .scored_rows = options.scored_rows};
 }
 
 // What may be used, the wanted one first.
@@ -154,9 +157,11 @@ Precision wanted_precision(const ModelSpec& model, const std::string& name) {
   return allowed_precisions(model, name, true).front();
 }
 
-EngineOptions with_plans_kv(EngineOptions options) {
-  if (options.kv == "auto" && !options.plan_file.empty())
-    options.kv = kv_format_name(read_plan_file(options.plan_file).kv);
+EngineOptions with_plans_choices(EngineOptions options) {
+  if (options.plan_file.empty()) return options;
+  const Plan plan = read_plan_file(options.plan_file);
+  if (options.kv == "auto") options.kv = kv_format_name(plan.kv);
+  if (options.sequences == 0) options.sequences = plan.sequences;
   return options;
 }
 
@@ -173,9 +178,22 @@ PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& option
   return problem_here(model, options, devices, true);
 }
 
+Plan make_roomy_plan(PlanProblem& problem, Objective objective) {
+  Plan plan = make_plan(problem, objective);
+  const int64_t blocks = (problem.workload.context + kKvBlockTokens - 1) / kKvBlockTokens;
+  int64_t sequences =
+      std::min(problem.workload.running, plan.kv_room_tokens / (blocks * kKvBlockTokens));
+  for (; plan.fits && sequences > 1; sequences -= (sequences + 7) / 8) {
+    problem.workload.sequences = sequences;
+    if (Plan roomy = make_plan(problem, objective); roomy.fits) return roomy;
+  }
+  problem.workload.sequences = 1;
+  return plan;
+}
+
 Plan find_plan(const EngineOptions& asked) {
   const ModelSpec model = describe_model(read_model_config(asked.model_path));
-  const EngineOptions options = with_plans_kv(with_stored_precision(asked, model.config.dir));
+  const EngineOptions options = with_plans_choices(with_stored_precision(asked, model.config.dir));
   const std::vector<DeviceSpec> specs = parse_devices(options.devices);
   const auto imagined = [](const DeviceSpec& spec) {
     return spec.kind == DeviceSpec::Kind::kImagined;

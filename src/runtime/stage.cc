@@ -206,6 +206,10 @@ void Stage::wait_done(const MicroBatch& batch) {
   marks_[static_cast<size_t>(batch.slot)].end->synchronize();
 }
 
+void Stage::wait_done(const MicroBatch& batch, Stream& waiting) {
+  waiting.wait(*marks_[static_cast<size_t>(batch.slot)].end);
+}
+
 double Stage::begin_s(const MicroBatch& batch) const {
   return marks_[static_cast<size_t>(batch.slot)].begin->time_s();
 }

@@ -57,6 +57,7 @@ class Stage {
 
   /// The host waits until this stage has finished the batch.
   void wait_done(const MicroBatch& batch);
+  void wait_done(const MicroBatch& batch, Stream& waiting);  ///< a stream waits
 
   /// Whether this stage, which has queued the batch, has finished it. From any thread.
   bool done(const MicroBatch& batch) const;
