@@ -28,4 +28,8 @@ std::string Checksum::text() const {
   return fmt::format("{:016x}", value());
 }
 
+uint64_t seeded_checksum(std::span<const std::byte> bytes, uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
 }  // namespace tessera

@@ -30,4 +30,7 @@ class Checksum {
   std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
+/// XXH3 with 64 bits of these bytes, another function for each seed.
+uint64_t seeded_checksum(std::span<const std::byte> bytes, uint64_t seed);
+
 }  // namespace tessera

@@ -90,6 +90,10 @@ class Scheduler {
   /// that no cache has.
   void set_ready_rows(RequestId request, int64_t rows);
 
+  /// Requests whose next rows wait for set_ready_rows(), known once plan() has come to them. Also
+  /// one whose picture was in the prefix cache when it was added, and no longer is.
+  std::vector<RequestId> awaiting_pictures() const;
+
   /// The next micro-batch; empty when there is nothing to do, or nothing until a commit. May put
   /// the youngest sequence back into the queue (it is computed again later, exactly) for want of
   /// blocks.

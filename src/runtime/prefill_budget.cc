@@ -1,0 +1,17 @@
+#include "runtime/prefill_budget.h"
+
+#include <algorithm>
+
+namespace tessera {
+
+int64_t prefill_budget(const PrefillLoad& load) {
+  constexpr int64_t kSteps = 8, kLeastRows = 32;
+  constexpr double kReserve = 0.05;
+  if (!load.decoding) return load.rows;
+  const double free = static_cast<double>(load.free_blocks) / static_cast<double>(load.blocks);
+  const double share = std::max(free - kReserve, 0.0) / (1 - kReserve);
+  return std::min({std::max(load.waiting_rows / kSteps, kLeastRows),
+                   static_cast<int64_t>(static_cast<double>(load.rows) * share), load.rows});
+}
+
+}  // namespace tessera
