@@ -115,6 +115,17 @@ int32_t draw_token(std::span<const float> logits, const TokenDraw& draw) {
     ties = (reach - cut.above + each - 1) / each;
     sum = cut.above + ties * each;
   }
+  const uint64_t least = least_weight(options.min_p);
+  if (least > 0) {  // by weight: a key's order need not be a weight's to the last bit
+    uint64_t ties_left = ties;
+    sum = 0;
+    for (const float logit : logits) {
+      const uint32_t key = logit_key(logit);
+      if (key < cut.key || (key == cut.key && ties_left == 0)) continue;
+      if (key == cut.key) --ties_left;
+      if (const uint64_t own = weight(logit); own >= least) sum += own;
+    }
+  }
 
   uint64_t left = upper_product(draw.random, sum);
   for (size_t i = 0;; ++i) {  // ends before the last: left < sum
@@ -122,6 +133,7 @@ int32_t draw_token(std::span<const float> logits, const TokenDraw& draw) {
     if (key < cut.key || (key == cut.key && ties == 0)) continue;
     if (key == cut.key) --ties;
     const uint64_t own = weight(logits[i]);
+    if (own < least) continue;
     if (left < own) return static_cast<int32_t>(i);
     left -= own;
   }

@@ -25,11 +25,14 @@ struct TokenLogit {
 /// The `count` largest, largest first, of equal ones the lower id first; all when there are fewer.
 std::vector<TokenLogit> top_logits(std::span<const float> logits, int64_t count);
 
-/// In the order in which the reference applies them: temperature, top_k, top_p.
+/// In the order in which transformers' warpers apply them: temperature, top_k, top_p, min_p (Nguyen
+/// et al. 2024, arXiv:2407.01082). vLLM applies min_p before top_k and top_p: then top_p counts the
+/// probability of what min_p has left.
 struct SamplingOptions {
   float temperature = 1;  ///< 0 or below: greedy
   int64_t top_k = 0;      ///< keep the k largest logits (and those equal to the last); 0: all
   float top_p = 1;        ///< keep the fewest whose probability reaches p, at least one; 1: all
+  float min_p = 0;        ///< keep what has at least this share of the likeliest's probability
 };
 
 /// What decides one row's token, wherever its logits are.

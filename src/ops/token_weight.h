@@ -35,6 +35,12 @@ constexpr uint64_t nucleus_weight(float top_p, uint64_t sum) {
   return weight > 0 ? weight : 1;
 }
 
+/// The least weight that min_p keeps: the likeliest token has 2^40, whatever the temperature.
+constexpr uint64_t least_weight(float min_p) {
+  const float share = min_p > 0 ? min_p < 1 ? min_p : 1.0F : 0.0F;
+  return static_cast<uint64_t>(share * 0x1p40F);
+}
+
 /// a * b / 2^64, rounded down.
 constexpr uint64_t upper_product(uint64_t a, uint64_t b) {
   const uint64_t a1 = a >> 32, a0 = a & 0xffffffff, b1 = b >> 32, b0 = b & 0xffffffff;
