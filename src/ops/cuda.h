@@ -2,6 +2,7 @@
 
 #include "device/cuda_queue.h"
 #include "ops/activation.h"
+#include "ops/edit_logits.h"
 #include "ops/kv_cache.h"
 #include "ops/matmul_tile.h"
 #include "ops/packed_matrix.h"
@@ -39,6 +40,9 @@ void full_attention_cuda(const CudaQueue& queue, const Tensor& q, const Tensor& 
                          const Tensor& out);
 void sample_rows_cuda(const CudaQueue& queue, const Tensor& logits, const Tensor& draws,
                       const Tensor& tokens);
+void edit_logits_cuda(const CudaQueue& queue, const LogitEdits& edits, const Tensor& logits);
+void token_logprobs_cuda(const CudaQueue& queue, const Tensor& logits, const Tensor& asks,
+                         const Tensor& tokens, const Tensor& out);
 void patchify_cuda(const CudaQueue& queue, const Tensor& pixels, int64_t patch, const Tensor& out);
 
 }  // namespace tessera
