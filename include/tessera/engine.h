@@ -75,7 +75,7 @@ struct Request {
   std::optional<double> top_p = {};   ///< in (0, 1]
   std::optional<int64_t> top_k = {};  ///< > 0
   double min_p = 0;               ///< in [0, 1]: least share of the likeliest token's probability
-  double repetition_penalty = 1;  ///< > 0; of tokens in the prompt or the answer (CTRL, 2019)
+  double repetition_penalty = 1;  ///< in [0.01, 100]; of tokens in prompt and answer (CTRL, 2019)
   double frequency_penalty = 0;   ///< in [-2, 2], each time that a token stands in the answer
   double presence_penalty = 0;    ///< in [-2, 2], once it does
   std::vector<std::pair<int32_t, float>> logit_bias = {};  ///< token, what is added to its logit

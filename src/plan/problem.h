@@ -72,6 +72,9 @@ struct Workload {
   int64_t answer_tokens = 128;
   int64_t running = 0;      ///< sequences that may run at once, sharing that memory; 0: `sequences`
   int64_t scored_rows = 0;  ///< of a chunk that go through the head; 0: a sequence's last alone
+  int64_t edited_rows = 0;  ///< of a step whose logits penalties, biases or masks may change
+  int64_t masked_rows = 0;  ///< of these that may have a mask
+  int64_t logprob_rows = 0;  ///< of a step whose log probabilities may be wanted
 };
 
 /// What a device holds beside decoder layers decides how large its activation arena is.

@@ -1,7 +1,5 @@
 #include "runtime/generation.h"
 
-#include <random>
-
 #include "base/clock.h"
 #include "runtime/beam_search.h"
 
@@ -9,18 +7,6 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kFirstLogits = 20;
-
-SamplingOptions sampling_options(const Request& request) {
-  return {.temperature = static_cast<float>(request.temperature),
-          .top_k = request.top_k.value_or(0),
-          .top_p = static_cast<float>(request.top_p.value_or(1))};
-}
-
-uint64_t seed_of(const Request& request) {
-  if (request.seed) return *request.seed;
-  std::random_device device;
-  return static_cast<uint64_t>(device()) << 32 | device();
-}
 
 }  // namespace
 
@@ -32,10 +18,9 @@ void Generation::run(const PromptTokens& prompt,
                      std::span<const std::unique_ptr<ImageRows>> pictures, int64_t max_new_tokens,
                      Answer& answer) {
   const double start = now_s();
-  Sampler sampler(seed_of(request_));
+  TokenSampler sampler(request_, prompt.prompt_ids);
   BlockTable table(blocks_);
-  const StepResult first = runner_.prefill(
-      prompt, pictures, table, {.draw = sampler.draw(sampling_options(request_))}, true, cancel_);
+  const StepResult first = runner_.prefill(prompt, pictures, table, sampler.next(), true, cancel_);
   answer.timings.prefill_s = now_s() - start;
   if (first.cancelled) {
     answer.finish_reason = FinishReason::kCancelled;
@@ -54,10 +39,9 @@ void Generation::run(const PromptTokens& prompt,
   answer.timings.decode_s = now_s() - decode_start;
 }
 
-void Generation::sample_on(BlockTable& table, int64_t position, int32_t token, Sampler& sampler,
-                           int64_t max_new_tokens, Answer& answer) {
+void Generation::sample_on(BlockTable& table, int64_t position, int32_t token,
+                           TokenSampler& sampler, int64_t max_new_tokens, Answer& answer) {
   AnswerText text(tokenizer_, stops_);
-  const SamplingOptions options = sampling_options(request_);
   answer.finish_reason = FinishReason::kLength;
   while (true) {
     answer.token_ids.push_back(token);
@@ -75,10 +59,9 @@ void Generation::sample_on(BlockTable& table, int64_t position, int32_t token, S
       break;
     }
     if (static_cast<int64_t>(answer.token_ids.size()) == max_new_tokens) break;
-    const DecodeRow row{.table = &table,
-                        .token = token,
-                        .position = position++,
-                        .wanted = {.draw = sampler.draw(options)}};
+    sampler.accept(token);
+    const DecodeRow row{
+        .table = &table, .token = token, .position = position++, .wanted = sampler.next()};
     const StepResult step = runner_.decode({&row, 1}, false, cancel_);
     if (step.cancelled) {
       answer.finish_reason = FinishReason::kCancelled;

@@ -4,6 +4,7 @@
 
 #include "runtime/answer_text.h"
 #include "runtime/sequence_runner.h"
+#include "runtime/token_sampler.h"
 #include "tessera/engine.h"
 
 namespace tessera {
@@ -29,7 +30,7 @@ class Generation {
            int64_t max_new_tokens, Answer& answer);
 
  private:
-  void sample_on(BlockTable& table, int64_t position, int32_t token, Sampler& sampler,
+  void sample_on(BlockTable& table, int64_t position, int32_t token, TokenSampler& sampler,
                  int64_t max_new_tokens, Answer& answer);
   void search_beams(BlockTable table, int64_t position, std::span<const float> logits,
                     int64_t max_new_tokens, Answer& answer);

@@ -13,30 +13,13 @@
 #include "plan/cost_model.h"
 #include "plan/plan_file.h"
 #include "plan/planner.h"
+#include "runtime/check_request.h"
 #include "runtime/generation.h"
 #include "runtime/plan_problem.h"
 #include "runtime/planning.h"
 #include "runtime/stage_memory.h"
 
 namespace tessera {
-namespace {
-
-void check_request(const Request& request) {
-  const auto refuse = [](const char* what, const char* expected, const std::string& found) {
-    throw UsageError({.where = what, .expected = expected, .found = found});
-  };
-  if (!(request.temperature >= 0 && request.temperature <= 100))
-    refuse("temperature", "0 to 100", fmt::format("{}", request.temperature));
-  if (request.top_p && !(*request.top_p > 0 && *request.top_p <= 1))
-    refuse("top_p", "above 0, at most 1", fmt::format("{}", *request.top_p));
-  if (request.top_k && *request.top_k <= 0)
-    refuse("top_k", "1 or more", fmt::format("{}", *request.top_k));
-  if (request.max_new_tokens <= 0)
-    refuse("max-new-tokens", "1 or more", fmt::format("{}", request.max_new_tokens));
-  if (request.beams < 1) refuse("num_beams", "1 or more", fmt::format("{}", request.beams));
-}
-
-}  // namespace
 
 LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
     : model_(read_model(options.model_path)),
@@ -143,7 +126,9 @@ Answer LocalEngine::generate(const Request& request, const OnText& on_text,
 
 Answer LocalEngine::answer_to(const Request& request, const OnText& on_text,
                               const CancelFlag* cancel) {
-  check_request(request);
+  check_request(request, {.vocab = model_.config.decoder.vocab,
+                          .sequences = pipeline_->limits().sequences,
+                          .submitted = false});
   const double start = now_s();
   const PreparedRequest prepared =
       prepare_request(model_, *tokenizer_, context(), request, Tokenizer::Specials::kParse);
@@ -153,11 +138,6 @@ Answer LocalEngine::answer_to(const Request& request, const OnText& on_text,
   answer.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
   answer.prompt_ids = prompt.prompt_ids;
   answer.timings.load_s = load_.seconds;
-  if (request.beams > pipeline_->limits().sequences)
-    throw UsageError({.where = "num_beams",
-                      .expected = fmt::format("at most {} (the sequences that were planned for)",
-                                              pipeline_->limits().sequences),
-                      .found = fmt::format("{}", request.beams)});
 
   std::vector<std::unique_ptr<ImageRows>> pictures;
   if (model_.vision)

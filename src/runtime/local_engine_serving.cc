@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/out_of_memory.h"
+#include "runtime/check_request.h"
 #include "runtime/local_engine.h"
 
 namespace tessera {
@@ -30,6 +31,9 @@ ServingLoop& LocalEngine::serving() {
 }
 
 RequestId LocalEngine::submit(Request request, std::shared_ptr<AnswerListener> listener) {
+  check_request(request, {.vocab = model_.config.decoder.vocab,
+                          .sequences = pipeline_->limits().sequences,
+                          .submitted = true});
   return with_out_of_memory_as_error("request", [&] {
     PreparedRequest prepared =
         prepare_request(model_, *tokenizer_, context(), request, Tokenizer::Specials::kAsText);

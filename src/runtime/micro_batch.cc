@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/draw_memory.h"
+
 namespace tessera {
 
 void MicroBatch::clear() {
@@ -17,6 +19,7 @@ void MicroBatch::clear() {
   want_logits = false;
   cancel = nullptr;
   tokens.clear();
+  logprobs.clear();
   logits.clear();
   error = nullptr;
   begun = nullptr;
@@ -25,15 +28,23 @@ void MicroBatch::clear() {
   finished.store(false, std::memory_order_relaxed);
 }
 
-void MicroBatch::pack_input() {
+bool MicroBatch::draws_tokens() const {
+  return std::ranges::any_of(wanted, [](const WantedRow& row) { return row.draw.has_value(); });
+}
+
+void MicroBatch::pack_input(int64_t vocab) {
   auto to = input.as<int32_t>().begin();
   for (const auto* part : {&ids, &positions, &sequence, &blocks})
     to = std::ranges::copy(*part, to).out;
+  if (draws_tokens()) pack_draws(wanted, vocab, draws.data());
 }
 
 void MicroBatch::unpack_output(int64_t vocab) {
-  const auto drawn_tokens = drawn.as<const int32_t>().first(wanted.size());
-  tokens.assign(drawn_tokens.begin(), drawn_tokens.end());
+  if (draws_tokens()) {
+    DrawnTokens back = unpack_draws(wanted, drawn.data());
+    tokens = std::move(back.tokens);
+    logprobs = std::move(back.logprobs);
+  }
   if (!want_logits) return;
   const auto rows = output.as<const float>().first(wanted.size() * static_cast<size_t>(vocab));
   logits.assign(rows.begin(), rows.end());

@@ -4,14 +4,14 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "device/device.h"
-#include "ops/sampling.h"
 #include "runtime/block_pool.h"
+#include "runtime/wanted_row.h"
 #include "tessera/cancel.h"
+#include "tessera/serving.h"
 
 namespace tessera {
 
@@ -21,12 +21,6 @@ struct ImageSlice {
   Event* ready;
   int64_t first_row;  ///< in the micro-batch
   int64_t count;
-};
-
-/// A row whose next token is wanted.
-struct WantedRow {
-  int64_t row = 0;
-  std::optional<TokenDraw> draw = {};  ///< of its next token, on the last stage; none: logits alone
 };
 
 /// The tokens of one or several sequences that walk the pipeline together. Made once, at load, with
@@ -43,18 +37,19 @@ struct MicroBatch {
   std::vector<BlockCopy> copies;
   std::vector<ImageSlice> images;
   std::vector<WantedRow> wanted;
-  bool want_logits = false;            ///< copy the wanted rows' logits to the host
+  bool want_logits = false;            ///< copy the wanted rows' logits, unedited, to the host
   const CancelFlag* cancel = nullptr;  ///< when set, the stages skip what is left
 
   // Results, per wanted row.
   std::vector<int32_t> tokens;
-  std::vector<float> logits;  ///< [wanted, vocab]
+  std::vector<TokenLogprobs> logprobs;  ///< empty where no row wants any
+  std::vector<float> logits;            ///< [wanted, vocab]
   std::exception_ptr error;
 
   // The pipeline's own.
   HostBuffer input;   ///< what devices copy in: ids; positions, sequence, blocks for each stage
-  HostBuffer draws;   ///< TokenDraw [wanted], copied in by the last stage
-  HostBuffer drawn;   ///< i32 [wanted], copied out
+  HostBuffer draws;   ///< what decides the tokens (draw_memory.h), copied in by the last stage
+  HostBuffer drawn;   ///< what came of it, copied out
   HostBuffer output;  ///< f32 [wanted, vocab]: logits, where they are wanted
   Event* begun = nullptr;        ///< simulated time at which it was acquired; null in real time
   Event* input_ready = nullptr;  ///< passes when the next stage's rows are there; null: they are
@@ -69,7 +64,8 @@ struct MicroBatch {
   }
   bool stopped() const { return error != nullptr || (cancel != nullptr && cancel->cancelled()); }
   void clear();
-  void pack_input();
+  bool draws_tokens() const;
+  void pack_input(int64_t vocab);
   void unpack_output(int64_t vocab);  ///< into the results; once the last stage is done
 };
 

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <iterator>
 
+#include "runtime/draw_memory.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -38,6 +39,8 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
   input_->open_link(*stages_.front());
   for (size_t i = 0; i + 1 < stages_.size(); ++i) stages_[i]->open_link(*stages_[i + 1]);
 
+  const int64_t vocab = model.config.decoder.vocab;
+  const DrawCounts most = most_draws(limits, vocab);
   Device& host = pinning_device(placement);
   const auto allocate = [&](int64_t count, size_t each) {
     return host.allocate_host(static_cast<uint64_t>(count) * each);
@@ -46,9 +49,9 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
     MicroBatch& batch = *batches_.emplace_back(std::make_unique<MicroBatch>());
     batch.slot = slot;
     batch.input = allocate(3 * limits.rows + limits.sequences * limits.max_blocks, sizeof(int32_t));
-    batch.draws = allocate(limits.wanted, sizeof(TokenDraw));
-    batch.drawn = allocate(limits.wanted, sizeof(int32_t));
-    batch.output = allocate(limits.logit_rows * model.config.decoder.vocab, sizeof(float));
+    batch.draws = host.allocate_host(draw_input_bytes(most, vocab));
+    batch.drawn = host.allocate_host(draw_output_bytes(most));
+    batch.output = allocate(limits.logit_rows * vocab, sizeof(float));
     free_.push_back(&batch);
   }
   if (placement.embedding->info().kind == DeviceKind::kSimulated) {
@@ -115,7 +118,9 @@ MicroBatch& Pipeline::acquire() {
 void Pipeline::submit(MicroBatch& batch) {
   assert(batch.rows() > 0 && batch.rows() <= limits_.rows);
   assert(!batch.want_logits || std::ssize(batch.wanted) <= limits_.logit_rows);
-  batch.pack_input();
+  const int64_t vocab = model_.config.decoder.vocab;
+  assert(count_draws(batch.wanted).within(most_draws(limits_, vocab)));
+  batch.pack_input(vocab);
   queues_.front()->push(&batch);
 }
 

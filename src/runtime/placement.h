@@ -35,6 +35,12 @@ struct PipelineLimits {
   int slots;           ///< micro-batches in flight
   Precision wide;      ///< of what stays at 16 bits or more: f32 or bf16
   KvFormat kv;
+
+  // What may be asked of drawing, of one micro-batch; 0: never asked, and nothing is set aside.
+  int64_t edited_rows = 0;   ///< most rows with penalties, biases or masks
+  int64_t row_edits = 0;     ///< most tokens edited in one of these; never more than the vocabulary
+  int64_t masked_rows = 0;   ///< most of these with a mask
+  int64_t logprob_rows = 0;  ///< most rows whose log probabilities are wanted
 };
 
 }  // namespace tessera

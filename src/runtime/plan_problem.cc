@@ -8,6 +8,7 @@
 #include "model/vision.h"
 #include "ops/kv_cache.h"
 #include "plan/loss_model.h"
+#include "runtime/check_request.h"
 #include "runtime/stage_memory.h"
 
 namespace tessera {
@@ -74,7 +75,11 @@ PipelineLimits make_limits(const Workload& workload, int devices, Precision wide
           .kv_blocks = blocks * workload.sequences,
           .slots = devices + 1,  // one for each stage, and one on its way
           .wide = wide,
-          .kv = kv};
+          .kv = kv,
+          .edited_rows = workload.edited_rows,
+          .row_edits = workload.context + kMostLogitBiases,  // each token so far, and the biases
+          .masked_rows = workload.masked_rows,
+          .logprob_rows = workload.logprob_rows};
 }
 
 PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,

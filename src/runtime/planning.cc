@@ -50,16 +50,21 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
   const int64_t rows = model.vision ? model.config.vision->rows_out() : 0;
   const int64_t prompt =
       std::clamp<int64_t>(rows + kTypicalQuestion, 1, std::max<int64_t>(context - 1, 1));
-  return {
-      .context = context,
-      .sequences = std::max<int64_t>(options.sequences, 1),
-      .prompt_tokens = prompt,
-      .chunk_tokens = std::min(options.chunk_tokens, context),
-      .images = model.vision ? 1 : 0,
-      .image_tokens = rows,
-      .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer),
-      .running = options.sequences == 0 && options.running == 0 ? kMostRunning : options.running,
-      .scored_rows = options.scored_rows};
+  // What serves draws for all that run; generate() answers one at a time, texts are only scored.
+  const int64_t running =
+      options.sequences == 0 && options.running == 0 ? kMostRunning : options.running;
+  return {.context = context,
+          .sequences = std::max<int64_t>(options.sequences, 1),
+          .prompt_tokens = prompt,
+          .chunk_tokens = std::min(options.chunk_tokens, context),
+          .images = model.vision ? 1 : 0,
+          .image_tokens = rows,
+          .answer_tokens = std::clamp<int64_t>(context - prompt, 1, kTypicalAnswer),
+          .running = running,
+          .scored_rows = options.scored_rows,
+          .edited_rows = options.scored_rows > 0 ? 0 : std::max<int64_t>(running, 1),
+          .masked_rows = running,
+          .logprob_rows = running};
 }
 
 // What may be used, the wanted one first.

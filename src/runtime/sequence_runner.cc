@@ -82,6 +82,7 @@ class SequenceRunner::InFlight {
     if (on_done_ && !batch.stopped()) on_done_(batch);
     return {.cancelled = batch.stopped(),
             .tokens = std::move(batch.tokens),
+            .logprobs = std::move(batch.logprobs),
             .logits = std::move(batch.logits)};
   }
 

@@ -23,7 +23,8 @@ struct DecodeRow {
 struct StepResult {
   bool cancelled = false;
   std::vector<int32_t> tokens;
-  std::vector<float> logits;  ///< [wanted, vocab], when asked for
+  std::vector<TokenLogprobs> logprobs;  ///< empty where no row wants any
+  std::vector<float> logits;            ///< [wanted, vocab], when asked for
 };
 
 /// Turns prompts and sequences into micro-batches and walks them through the pipeline. Whatever

@@ -17,8 +17,9 @@ ServedRequest::ServedRequest(RequestId id, Request request, PreparedRequest prep
       open_(static_cast<size_t>(request_.choices)),
       submitted_s_(now_s()) {
   for (int64_t choice = 0; choice < request_.choices; ++choice)
-    choices_.push_back({.text = AnswerText(tokenizer, prepared_.stops),
-                        .sampler = Sampler(request_.seed.value_or(secret_seed()))});
+    choices_.push_back(
+        {.text = AnswerText(tokenizer, prepared_.stops),
+         .sampler = TokenSampler(request_, prepared_.prompt.prompt_ids, static_cast<int>(choice))});
 }
 
 ScheduledRequest ServedRequest::scheduled() const {
@@ -37,18 +38,17 @@ ScheduledRequest ServedRequest::scheduled() const {
 }
 
 WantedRow ServedRequest::next(int choice) {
-  Choice& of = choices_[static_cast<size_t>(choice)];
-  return {.draw = of.sampler.draw({.temperature = static_cast<float>(request_.temperature),
-                                   .top_k = request_.top_k.value_or(0),
-                                   .top_p = static_cast<float>(request_.top_p.value_or(1))})};
+  return choices_[static_cast<size_t>(choice)].sampler.next();
 }
 
-bool ServedRequest::take(int choice, int32_t token, std::vector<Delivery>& out) {
+bool ServedRequest::take(int choice, int32_t token, std::optional<TokenLogprobs> logprobs,
+                         std::vector<Delivery>& out) {
   Choice& of = choices_[static_cast<size_t>(choice)];
   if (first_token_s_ == 0) first_token_s_ = now_s() - submitted_s_;
   ++new_tokens_;
   ++of.tokens;
-  Delivery piece{.listener = listener_, .choice = choice};
+  of.sampler.accept(token);
+  Delivery piece{.listener = listener_, .choice = choice, .logprobs = std::move(logprobs)};
   if (std::ranges::count(prepared_.ends, token) > 0) {
     of.ended = FinishReason::kStop;
   } else {

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "ops/sampling.h"
 #include "runtime/answer_text.h"
 #include "runtime/picture_cache.h"
 #include "runtime/prepared_request.h"
 #include "runtime/scheduler.h"
+#include "runtime/token_sampler.h"
 #include "tessera/serving.h"
 
 namespace tessera {
@@ -36,11 +36,15 @@ class ServedRequest {
   std::span<const PictureUse> pictures() const { return pictures_; }
   ScheduledRequest scheduled() const;
 
+  bool wants_logprobs() const { return request_.top_logprobs.has_value(); }
+
   /// What decides the next token of a choice.
   WantedRow next(int choice);
 
-  /// The choice's next token. True: the choice ends with it.
-  bool take(int choice, int32_t token, std::vector<Delivery>& out);
+  /// The choice's next token, and how likely it was where that is asked for. True: the choice ends
+  /// with it.
+  bool take(int choice, int32_t token, std::optional<TokenLogprobs> logprobs,
+            std::vector<Delivery>& out);
   bool done() const { return open_ == 0; }
 
   /// Its first rows are on their way.
@@ -56,7 +60,7 @@ class ServedRequest {
  private:
   struct Choice {
     AnswerText text;
-    Sampler sampler;
+    TokenSampler sampler;
     int64_t tokens = 0;
     std::optional<FinishReason> ended = {};
   };

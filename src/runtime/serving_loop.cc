@@ -258,12 +258,14 @@ void ServingLoop::take_results(InFlight& done) {
   for (const StepPart& part : done.step.parts) {
     const RequestId id = part.sequence.request;
     for (const int choice : part.draws) {
-      const int32_t token = tokens[drawn++];
+      const size_t row = drawn++;
       const auto at = requests_.find(id);
       if (at == requests_.end()) continue;  // it has ended meanwhile
       ++counters_.new_tokens;
       ServedRequest& request = *at->second;
-      if (!request.take(choice, token, deliveries_)) continue;
+      std::optional<TokenLogprobs> logprobs;
+      if (request.wants_logprobs()) logprobs = std::move(done.batch->logprobs[row]);
+      if (!request.take(choice, tokens[row], std::move(logprobs), deliveries_)) continue;
       if (request.done()) {
         end(id, FinishReason::kStop);
       } else {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "ops/sample_rows.h"
+#include "runtime/token_drawing.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -157,36 +157,15 @@ void Stage::run_head(MicroBatch& batch, const Tensor& hidden) {
   const Arena::Scope scope(*arena_);
   Tensor picked = arena_->take(DType::kF32, {wanted, config.hidden});
   Tensor logits = arena_->take(DType::kF32, {wanted, config.vocab});
-  // Rows that stand together go together.
-  for (int64_t first = 0; first < wanted;) {
-    const int64_t row = batch.wanted[static_cast<size_t>(first)].row;
-    int64_t count = 1;
-    while (first + count < wanted &&
-           batch.wanted[static_cast<size_t>(first + count)].row == row + count)
-      ++count;
-    const Tensor from = hidden.slice_rows(row, count);
-    const Tensor to = picked.slice_rows(first, count);
-    compute_->copy(to.data, &device(), from.data, &device(), from.bytes());
-    first += count;
-  }
+  std::vector<int64_t> rows;
+  for (const WantedRow& row : batch.wanted) rows.push_back(row.row);
+  copy_picked_rows(*compute_, hidden, rows, picked);
   decoder_head(*compute_, *arena_, config, *head_, picked, logits);
 
-  if (std::ranges::any_of(batch.wanted, [](const WantedRow& row) { return row.draw.has_value(); }))
-    draw_tokens(batch, logits);
   if (batch.want_logits)
     compute_->copy(batch.output.data(), nullptr, logits.data, &device(), logits.bytes());
-}
-
-// Only what the draws need goes to the device, and only tokens come from it.
-void Stage::draw_tokens(MicroBatch& batch, const Tensor& logits) {
-  const std::span<TokenDraw> draws = batch.draws.as<TokenDraw>().first(batch.wanted.size());
-  std::ranges::transform(batch.wanted, draws.begin(),
-                         [](const WantedRow& row) { return row.draw.value_or(TokenDraw{}); });
-  const DrawBuffers on_device = take_draw_buffers(*arena_, logits.rows());
-  Tensor tokens = on_device.tokens;
-  compute_->copy(on_device.draws.data, &device(), draws.data(), nullptr, draws.size_bytes());
-  sample_rows(*compute_, logits, on_device.draws, tokens);
-  compute_->copy(batch.drawn.data(), nullptr, tokens.data, &device(), tokens.bytes());
+  if (batch.draws_tokens())
+    draw_tokens(*compute_, *arena_, batch.wanted, batch.draws.data(), batch.drawn.data(), logits);
 }
 
 void Stage::abandon(const MicroBatch& batch) {

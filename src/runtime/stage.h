@@ -83,7 +83,6 @@ class Stage {
   BatchRows upload_rows(const MicroBatch& batch, const StageSlot& slot);
   void copy_blocks(const MicroBatch& batch);
   void run_head(MicroBatch& batch, const Tensor& hidden);
-  void draw_tokens(MicroBatch& batch, const Tensor& logits);
 
   const ModelSpec& model_;
   StagePlacement placement_;

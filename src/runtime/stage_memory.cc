@@ -5,6 +5,7 @@
 #include "model/decoder.h"
 #include "model/vision.h"
 #include "ops/sample_rows.h"
+#include "runtime/token_drawing.h"
 
 namespace tessera {
 namespace {
@@ -51,8 +52,8 @@ class DryRun {
     const Tensor wanted = arena_.take(DType::kF32, {limits.wanted, config.hidden});
     Tensor logits = arena_.take(DType::kF32, {limits.wanted, config.vocab});
     decoder_head(*stream_, arena_, config, DecoderHead(weights), wanted, logits);
-    DrawBuffers drawing = take_draw_buffers(arena_, limits.wanted);
-    sample_rows(*stream_, logits, drawing.draws, drawing.tokens);
+    DrawBuffers drawing = take_draw_buffers(arena_, most_draws(limits, config.vocab), config.vocab);
+    sample_rows(*stream_, logits, drawing.input.draws, drawing.output.tokens);
   }
 
   void vision(const ModelSpec& model, Precision precision) {
@@ -98,11 +99,6 @@ BatchRows index_views(const Tensor& indices, int64_t rows, int64_t sequences, in
   return {.positions = indices.slice_rows(0, rows),
           .sequence = indices.slice_rows(rows, rows),
           .blocks = {blocks.data, blocks.device, DType::kI32, {sequences, max_blocks}}};
-}
-
-DrawBuffers take_draw_buffers(Arena& arena, int64_t rows) {
-  return {.draws = arena.take(DType::kU8, {rows, int64_t{sizeof(TokenDraw)}}),
-          .tokens = arena.take(DType::kI32, {rows})};
 }
 
 std::vector<EmbeddingSlot> take_embedding_slots(Arena& arena, const ModelSpec& model,

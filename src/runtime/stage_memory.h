@@ -27,13 +27,6 @@ StageBuffers take_stage_buffers(Arena& arena, const ModelSpec& model, const Pipe
 /// BatchRows is the batch's own.
 BatchRows index_views(const Tensor& indices, int64_t rows, int64_t sequences, int64_t max_blocks);
 
-/// What drawing the tokens of so many rows takes on their device.
-struct DrawBuffers {
-  Tensor draws;   ///< u8 [rows, sizeof(TokenDraw)]
-  Tensor tokens;  ///< i32 [rows]
-};
-DrawBuffers take_draw_buffers(Arena& arena, int64_t rows);
-
 /// Buffers of the token embedding, per slot.
 struct EmbeddingSlot {
   Tensor ids;   ///< i32 [rows]

@@ -46,7 +46,10 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
   const Workload workload{.context = std::min<int64_t>(model_.config.decoder.max_positions, 640),
                           .sequences = sequences,
                           .chunk_tokens = chunk_tokens,
-                          .scored_rows = 16};
+                          .scored_rows = 16,
+                          .edited_rows = sequences,
+                          .masked_rows = sequences,
+                          .logprob_rows = sequences};
   const Precision wide = std::min(precision, Precision::kBF16);
   const PipelineLimits limits = make_limits(workload, static_cast<int>(split.layers.size()), wide,
                                             kv.value_or(kv_format_beside(wide)));
