@@ -38,6 +38,8 @@ std::vector<Known> ask_alone(Engine& engine, const std::string& checkpoint, size
   const std::vector<GoldenCase> cases = read_goldens(checkpoint);
   for (size_t i = 0; i < cases.size(); i += step) {
     for (size_t turn = 0; turn < cases[i].turns.size(); ++turn) {
+      // submit() takes what a user writes as text, also where it spells a special token.
+      if (cases[i].turns[turn].question.find("<|") != std::string::npos) continue;
       Known one{.request = request_of(cases[i], turn)};
       one.request.max_new_tokens = 4 + static_cast<int64_t>(i % 13);
       const Answer answer = engine.generate(one.request);
