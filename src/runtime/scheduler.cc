@@ -43,8 +43,8 @@ void check_fits(const ScheduledRequest& request, const SchedulerLimits& limits, 
 
 }  // namespace
 
-Scheduler::Scheduler(const SchedulerLimits& limits, BlockPool& blocks)
-    : state_(std::make_unique<State>(limits, blocks)) {}
+Scheduler::Scheduler(const SchedulerLimits& limits, BlockPool& blocks, int hash_bits)
+    : state_(std::make_unique<State>(limits, blocks, hash_bits)) {}
 
 Scheduler::~Scheduler() {
   while (!state_->requests.empty()) state_->end_request(*state_->requests.begin()->second);
@@ -116,8 +116,10 @@ std::vector<SequenceKey> Scheduler::abandon(const Step& step) {
     SequenceState* sequence = part.sequence;
     if (sequence == nullptr) continue;
     --sequence->in_flight;
-    // One put back meanwhile is computed again, and draws the same token.
-    if (sequence->phase == SequencePhase::kOver || part.life != sequence->life) continue;
+    if (sequence->phase == SequencePhase::kOver) continue;
+    // One put back meanwhile is computed again, and draws the same token; but not when a later step
+    // draws from the rows lost here.
+    if (part.life != sequence->life && sequence->in_flight == 0) continue;
     lost.push_back(sequence->key());
     for (const int choice : sequence->request->unborn)
       lost.push_back({.request = sequence->request->asked.id, .choice = choice});

@@ -79,7 +79,9 @@ struct Step {
 /// of a prompt, which follow each other.
 class Scheduler {
  public:
-  Scheduler(const SchedulerLimits& limits, BlockPool& blocks);
+  /// The pool must outlive it. Fewer bits of the prefix cache's hashes make collisions common, for
+  /// tests.
+  Scheduler(const SchedulerLimits& limits, BlockPool& blocks, int hash_bits = 64);
   ~Scheduler();
 
   /// Queues a request. Throws Error when it can never run (with the numbers), Busy when the queue

@@ -192,7 +192,7 @@ int64_t Scheduler::State::ready_rows(SequenceState& sequence) {
     break;
   }
   const int64_t rows = end - sequence.planned;
-  request.awaits_picture = end < sequence.length() && rows < limits.rows / 4;
+  request.awaits_picture = end < sequence.length() && rows < std::max<int64_t>(limits.rows / 4, 1);
   return request.awaits_picture ? 0 : rows;
 }
 

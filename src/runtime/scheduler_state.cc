@@ -56,8 +56,8 @@ BlockRows SequenceState::rows_of_block(int64_t index) const {
   return rows;
 }
 
-Scheduler::State::State(const SchedulerLimits& all_limits, BlockPool& blocks)
-    : limits(all_limits), pool(blocks), cache(blocks, random_seed()) {}
+Scheduler::State::State(const SchedulerLimits& all_limits, BlockPool& blocks, int hash_bits)
+    : limits(all_limits), pool(blocks), cache(blocks, random_seed(), hash_bits) {}
 
 RequestState* Scheduler::State::find(RequestId id) const {
   const auto it = requests.find(id);

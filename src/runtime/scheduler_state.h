@@ -78,7 +78,7 @@ struct StepInFlight {
 };
 
 struct Scheduler::State {
-  State(const SchedulerLimits& limits, BlockPool& blocks);
+  State(const SchedulerLimits& limits, BlockPool& blocks, int hash_bits);
 
   const SchedulerLimits limits;
   BlockPool& pool;
