@@ -1,7 +1,8 @@
 #include "ops/edit_logits.h"
 
-#include <atomic>
 #include <cmath>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "ops/checks.h"
@@ -11,38 +12,39 @@
 namespace tessera {
 namespace {
 
-// Returns the first token that is none; -1 when all are.
-int64_t edit_row(const LogitEdits& edits, const EditedRow& row, float* logits, int64_t vocab) {
+// Returns the first token that is none.
+std::optional<int32_t> edit_row(const LogitEdits& edits, const EditedRow& row, float* logits,
+                                int64_t vocab) {
   const auto* edit = static_cast<const LogitEdit*>(edits.edits.data) + row.first_edit;
   for (int32_t i = 0; i < row.edits; ++i) {
     const int32_t token = edit[i].token;
     if (token < 0 || token >= vocab) return token;
     logits[token] = edited_logit(logits[token], edit[i]);
   }
-  if (row.mask < 0) return -1;
+  if (row.mask < 0) return {};
   const int32_t* mask = edits.masks.i32(row.mask);
   for (int64_t token = 0; token < vocab; ++token)
     if ((static_cast<uint32_t>(mask[token / 32]) >> (token % 32) & 1) == 0)
       logits[token] = -INFINITY;
-  return -1;
+  return {};
 }
 
 void edit_logits_cpu(WorkerPool& pool, const LogitEdits& edits, const Tensor& logits) {
   const auto* rows = static_cast<const EditedRow*>(edits.rows.data);
   const int64_t vocab = logits.shape[1];
-  std::atomic<int64_t> wrong{-1};
-  std::atomic<bool> failed{false};  // no loop may throw
+  std::mutex mutex;
+  std::optional<int32_t> wrong;  // no loop may throw
   pool.for_each(edits.rows.shape[0], [&](int64_t r) {
-    const int64_t token = edit_row(edits, rows[r], logits.f32(rows[r].row), vocab);
-    if (token == -1) return;
+    const auto token = edit_row(edits, rows[r], logits.f32(rows[r].row), vocab);
+    if (!token) return;
+    const std::lock_guard lock(mutex);
     wrong = token;
-    failed = true;
   });
-  if (failed)
+  if (wrong)
     throw Error({.where = "edit_logits",
                  .what = "token id",
                  .expected = "0 to " + std::to_string(vocab - 1),
-                 .found = std::to_string(wrong)});
+                 .found = std::to_string(*wrong)});
 }
 
 }  // namespace

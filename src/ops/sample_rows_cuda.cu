@@ -2,17 +2,13 @@
 #include "ops/cuda.h"
 #include "ops/enqueue.cuh"
 #include "ops/fault.cuh"
-#include "ops/reduce.cuh"
 #include "ops/sampling.h"
-#include "ops/token_weight.h"
+#include "ops/whole_sums.cuh"
 
 // Compiled without contraction (CMakeLists.txt): a token's weight has the CPU's bits.
 
 namespace tessera {
 namespace {
-
-constexpr int kSampleThreads = 1024;
-constexpr int kSampleWarps = kSampleThreads / kWarpLanes;
 
 // Sums of whole numbers, which are exact in any order.
 struct BitSums {
@@ -20,25 +16,9 @@ struct BitSums {
 };
 
 struct SampleShared {
-  uint64_t of_warp[kSampleWarps];
-  BitSums bits_of_warp[kSampleWarps];
+  WholeNumbers whole;
+  BitSums bits_of_warp[kLogitWarps];
 };
-
-__device__ uint64_t warp_total(uint64_t x) {
-  for (int step = kWarpLanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(kWholeWarp, x, step);
-  return x;
-}
-
-__device__ uint64_t block_total(uint64_t x, SampleShared& shared) {
-  x = warp_total(x);
-  __syncthreads();  // the last call's numbers have been read
-  if (threadIdx.x % kWarpLanes == 0) shared.of_warp[threadIdx.x / kWarpLanes] = x;
-  __syncthreads();
-  uint64_t sum = 0;
-#pragma unroll 4
-  for (int warp = 0; warp < kSampleWarps; ++warp) sum += shared.of_warp[warp];
-  return sum;
-}
 
 __device__ BitSums block_totals(const BitSums& x, SampleShared& shared) {
   const BitSums own = {warp_total(x.ones), warp_total(x.twos), warp_total(x.threes)};
@@ -47,7 +27,7 @@ __device__ BitSums block_totals(const BitSums& x, SampleShared& shared) {
   __syncthreads();
   BitSums sum = {};
 #pragma unroll 4
-  for (int warp = 0; warp < kSampleWarps; ++warp) {
+  for (int warp = 0; warp < kLogitWarps; ++warp) {
     sum.ones += shared.bits_of_warp[warp].ones;
     sum.twos += shared.bits_of_warp[warp].twos;
     sum.threes += shared.bits_of_warp[warp].threes;
@@ -64,31 +44,12 @@ __device__ uint64_t block_before(uint64_t x, SampleShared& shared) {
     if (lane >= step) up_to += other;
   }
   __syncthreads();
-  if (lane == kWarpLanes - 1) shared.of_warp[threadIdx.x / kWarpLanes] = up_to;
+  if (lane == kWarpLanes - 1) shared.whole.of_warp[threadIdx.x / kWarpLanes] = up_to;
   __syncthreads();
   uint64_t before = up_to - x;
-  for (unsigned warp = 0; warp < threadIdx.x / kWarpLanes; ++warp) before += shared.of_warp[warp];
+  for (unsigned warp = 0; warp < threadIdx.x / kWarpLanes; ++warp)
+    before += shared.whole.of_warp[warp];
   return before;
-}
-
-// The largest logit's key above, and below it the complement of its id: of equal ones the lowest.
-__device__ uint64_t block_top(const float* logits, int64_t vocab, SampleShared& shared) {
-  uint64_t top = 0;
-  for (int64_t i = threadIdx.x; i < vocab; i += kSampleThreads) {
-    const uint64_t own = static_cast<uint64_t>(logit_key(logits[i])) << 32 |
-                         static_cast<uint32_t>(~static_cast<uint32_t>(i));
-    top = own > top ? own : top;
-  }
-  for (int step = kWarpLanes / 2; step > 0; step /= 2) {
-    const uint64_t other = __shfl_xor_sync(kWholeWarp, top, step);
-    top = other > top ? other : top;
-  }
-  if (threadIdx.x % kWarpLanes == 0) shared.of_warp[threadIdx.x / kWarpLanes] = top;
-  __syncthreads();
-#pragma unroll 4
-  for (int warp = 0; warp < kSampleWarps; ++warp)
-    top = shared.of_warp[warp] > top ? shared.of_warp[warp] : top;
-  return top;
 }
 
 // As find_cut in sampling.cc: two bits of the key at a time, as counters in registers.
@@ -102,7 +63,7 @@ __device__ KeyCut block_cut(const float* logits, int64_t vocab, uint32_t from, u
   KeyCut cut = {.key = 0, .above = 0};
   for (int shift = 30; shift >= 0; shift -= 2) {
     BitSums own = {};
-    for (int64_t i = threadIdx.x; i < vocab; i += kSampleThreads) {
+    for (int64_t i = threadIdx.x; i < vocab; i += kLogitThreads) {
       const uint32_t key = logit_key(logits[i]), digit = key >> shift & 3;
       if (digit == 0 || key < from || key >> shift >> 2 != cut.key) continue;
       (digit == 3 ? own.threes : digit == 2 ? own.twos : own.ones) += value(logits[i]);
@@ -120,14 +81,14 @@ __device__ KeyCut block_cut(const float* logits, int64_t vocab, uint32_t from, u
 }
 
 // draw_token, a block for each row.
-__global__ void __launch_bounds__(kSampleThreads)
+__global__ void __launch_bounds__(kLogitThreads)
     sample_rows_kernel(const float* all_logits, int64_t stride, int64_t vocab,
                        const TokenDraw* draws, int32_t* tokens, KernelFault* fault) {
   auto& shared = block_shared<SampleShared>();
   const float* logits = all_logits + blockIdx.x * stride;
   const TokenDraw draw = draws[blockIdx.x];
-  const uint64_t top_place = block_top(logits, vocab, shared);
-  const auto top_token = static_cast<int32_t>(~static_cast<uint32_t>(top_place));
+  const uint64_t top_place = block_top(logits, vocab, UINT64_MAX, shared.whole);
+  const auto top_token = token_at(top_place);
   const float top = logits[top_token];
   if (!(fabsf(top) <= 0x1.fffffep127F)) {
     if (threadIdx.x == 0)
@@ -148,9 +109,9 @@ __global__ void __launch_bounds__(kSampleThreads)
     cut = block_cut(logits, vocab, 0, static_cast<uint64_t>(top_k), shared,
                     [](float) { return uint64_t{1}; });
   uint64_t sum = 0, ties = static_cast<uint64_t>(vocab);
-  for (int64_t i = threadIdx.x; i < vocab; i += kSampleThreads)
+  for (int64_t i = threadIdx.x; i < vocab; i += kLogitThreads)
     if (logit_key(logits[i]) >= cut.key) sum += weight(logits[i]);
-  sum = block_total(sum, shared);
+  sum = block_total(sum, shared.whole);
   if (draw.options.top_p < 1) {
     const uint64_t reach = nucleus_weight(draw.options.top_p, sum);
     cut = block_cut(logits, vocab, cut.key, reach, shared, weight);
@@ -160,7 +121,7 @@ __global__ void __launch_bounds__(kSampleThreads)
   }
 
   // Each thread has neighbouring ids; the one with the place that is drawn walks through its own.
-  const int64_t per_thread = (vocab + kSampleThreads - 1) / kSampleThreads;
+  const int64_t per_thread = (vocab + kLogitThreads - 1) / kLogitThreads;
   const int64_t first = threadIdx.x * per_thread;
   const int64_t end = first + per_thread < vocab ? first + per_thread : vocab;
   uint64_t own_ties = 0;
@@ -168,14 +129,17 @@ __global__ void __launch_bounds__(kSampleThreads)
   const uint64_t ties_before = block_before(own_ties, shared);
   const uint64_t ties_left = ties_before < ties ? ties - ties_before : 0;
 
-  uint64_t left = upper_product(draw.random, sum);
+  const uint64_t least = least_weight(draw.options.min_p);
+  uint64_t left = 0;
   const auto walk = [&](uint64_t start, bool find) {  // over the weights of what is kept
     uint64_t reached = start, ties_here = ties_left;
     for (int64_t i = first; i < end; ++i) {
       const uint32_t key = logit_key(logits[i]);
       if (key < cut.key || (key == cut.key && ties_here == 0)) continue;
       if (key == cut.key) --ties_here;
-      reached += weight(logits[i]);
+      const uint64_t one = weight(logits[i]);
+      if (one < least) continue;
+      reached += one;
       if (!find || reached <= left) continue;
       tokens[blockIdx.x] = static_cast<int32_t>(i);
       return reached;
@@ -183,6 +147,8 @@ __global__ void __launch_bounds__(kSampleThreads)
     return reached;
   };
   const uint64_t own = walk(0, false);
+  if (least > 0) sum = block_total(own, shared.whole);
+  left = upper_product(draw.random, sum);
   const uint64_t before = block_before(own, shared);
   if (before <= left && left < before + own) walk(before, true);
 }
@@ -192,7 +158,7 @@ __global__ void __launch_bounds__(kSampleThreads)
 void sample_rows_cuda(const CudaQueue& queue, const Tensor& logits, const Tensor& draws,
                       const Tensor& tokens) {
   enqueue(queue, "sample_rows", sample_rows_kernel, static_cast<unsigned>(logits.shape[0]),
-          kSampleThreads, logits.f32(), logits.row_stride, logits.shape[1],
+          kLogitThreads, logits.f32(), logits.row_stride, logits.shape[1],
           static_cast<const TokenDraw*>(draws.data), tokens.i32(), queue.fault);
 }
 

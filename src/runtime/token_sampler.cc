@@ -85,12 +85,12 @@ void TokenSampler::restrict_to(std::unique_ptr<TokenMask> mask, int64_t vocab) {
 WantedRow TokenSampler::next() {
   if (mask_ && !bits_valid_) {
     mask_->allowed(bits_);
-    bits_valid_ = true;
     if (!allows_any(bits_, vocab_))
       throw Error({.where = "form of the answer",
                    .expected = "a token that may come next",
                    .found = "none",
                    .hint = "the model's vocabulary cannot write what the form demands"});
+    bits_valid_ = true;
   }
   if (!draw_) draw_ = sampler_.draw(options_);
   return {.draw = draw_, .edits = edits_, .mask = bits_, .top_logprobs = top_logprobs_};

@@ -34,6 +34,14 @@ int32_t drawn_by_definition(const std::vector<float>& logits, const TokenDraw& d
     while (count < kept.size() && sum < reach);
     kept.resize(count);
   }
+  if (o.min_p > 0) {
+    const auto least = static_cast<uint64_t>(double{o.min_p} * 0x1p40);
+    std::erase_if(kept, [&](const TokenLogit& t) {
+      return token_weight(t.logit, top, o.temperature) < least;
+    });
+    sum = 0;
+    for (const TokenLogit& t : kept) sum += token_weight(t.logit, top, o.temperature);
+  }
   std::ranges::sort(kept, {}, &TokenLogit::token);
   const auto place =
       static_cast<long double>(draw.random) * 0x1p-64L * static_cast<long double>(sum);
@@ -79,6 +87,12 @@ const SamplingOptions kOptions[] = {
     {.temperature = 2, .top_p = 0.999F},
     {.temperature = 0.8F, .top_k = 50, .top_p = 0.95F},
     {.temperature = 1e-30F, .top_p = 0.5F},
+    {.min_p = 1},
+    {.temperature = 2, .min_p = 0.1F},
+    {.temperature = 1.5F, .top_k = 60, .min_p = 0.05F},
+    {.top_p = 0.6F, .min_p = 0.02F},
+    {.temperature = 3, .top_k = 500, .top_p = 0.9F, .min_p = 0.3F},
+    {.top_p = 0.999F, .min_p = 0.9F},
 };
 
 using SampleRowsOp = OpTest;
@@ -107,7 +121,8 @@ TEST_P(SampleRowsOp, DrawsTheTokensOfTheDefinition) {
       const auto row = logits.begin() + static_cast<int64_t>(r) * vocab;
       const SamplingOptions& o = draws[r].options;
       EXPECT_EQ(got[r], drawn_by_definition({row, row + vocab}, draws[r]))
-          << vocab << " tokens, T " << o.temperature << ", k " << o.top_k << ", p " << o.top_p;
+          << vocab << " tokens, T " << o.temperature << ", k " << o.top_k << ", p " << o.top_p
+          << ", min_p " << o.min_p;
     }
   }
 }
@@ -122,6 +137,29 @@ TEST_P(SampleRowsOp, OfEqualLogitsTheNucleusHasTheFirst) {
   const auto got = sampled(device, logits, vocab, draws);
   for (size_t i = 0; i < draws.size(); ++i)  // 750 of them, i / 64 of the way
     EXPECT_EQ(got[i], static_cast<int32_t>(i * 750 / 64));
+}
+
+// What the nucleus has left of equal tokens, min_p keeps or drops as one.
+TEST_P(SampleRowsOp, OfTheNucleusMinPKeepsWhatIsLikelyEnough) {
+  OpDevice device = open(1);
+  const int64_t vocab = 4000;
+  std::vector<TokenDraw> draws;
+  for (const float min_p : {0.36F, 0.37F})  // exp(-1) = 0.3679
+    for (uint64_t i = 0; i < 32; ++i)
+      draws.push_back({.options = {.top_p = 0.9F, .min_p = min_p}, .random = i << 59});
+  std::vector<float> row(vocab), logits;
+  for (size_t i = 0; i < row.size(); ++i) row[i] = i % 4 == 3 ? 1 : 0;
+  for (size_t r = 0; r < draws.size(); ++r) logits.insert(logits.end(), row.begin(), row.end());
+  const auto got = sampled(device, logits, vocab, draws);
+  bool unlikely = false;
+  for (size_t i = 0; i < draws.size(); ++i) {
+    EXPECT_EQ(got[i], drawn_by_definition(row, draws[i])) << i;
+    if (i < 32) unlikely |= got[i] % 4 != 3;
+    if (i >= 32) {
+      EXPECT_EQ(got[i] % 4, 3) << i;
+    }
+  }
+  EXPECT_TRUE(unlikely);
 }
 
 // Likelier tokens stand behind the equal ones that are cut off.

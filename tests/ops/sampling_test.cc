@@ -59,7 +59,7 @@ std::map<int32_t, double> shares(const F& logits, const SamplingOptions& options
   return share;
 }
 
-// The probabilities by the warpers' definition, in double: temperature, top_k, top_p.
+// The probabilities by the warpers' definition, in double: temperature, top_k, top_p, min_p.
 std::map<int32_t, double> probabilities(const F& logits, const SamplingOptions& o) {
   std::vector<std::pair<double, int32_t>> order;
   for (size_t i = 0; i < logits.size(); ++i)
@@ -75,6 +75,8 @@ std::map<int32_t, double> probabilities(const F& logits, const SamplingOptions& 
     reached += weight;
     kept[token] = weight;
   }
+  std::erase_if(
+      kept, [&](const auto& one) { return one.second < double{o.min_p} * order.front().first; });
   for (const auto& [token, weight] : kept) kept_sum += weight;
   for (auto& [token, weight] : kept) weight /= kept_sum;
   return kept;
@@ -86,7 +88,9 @@ TEST(Sampler, DrawsFromTheDistributionOfTheWarpers) {
        {SamplingOptions{}, SamplingOptions{.temperature = 0.5F},
         SamplingOptions{.temperature = 2, .top_k = 3}, SamplingOptions{.top_p = 0.7F},
         SamplingOptions{.temperature = 0.9F, .top_k = 5, .top_p = 0.8F},
-        SamplingOptions{.top_p = 0}, SamplingOptions{.top_k = 1},
+        SamplingOptions{.top_p = 0}, SamplingOptions{.top_k = 1}, SamplingOptions{.min_p = 0.2F},
+        SamplingOptions{.temperature = 3, .min_p = 0.5F}, SamplingOptions{.min_p = 1},
+        SamplingOptions{.temperature = 1.5F, .top_k = 6, .top_p = 0.9F, .min_p = 0.3F},
         SamplingOptions{.top_k = 100, .top_p = 1}}) {
     const auto want = probabilities(logits, o);
     const auto got = shares(logits, o);
@@ -94,7 +98,8 @@ TEST(Sampler, DrawsFromTheDistributionOfTheWarpers) {
     // 20,000 draws: one standard deviation of a share is below 0.0036; allow four.
     for (const auto& [token, p] : want)
       EXPECT_NEAR(got.contains(token) ? got.at(token) : 0, p, 0.0145)
-          << token << " at T " << o.temperature << ", k " << o.top_k << ", p " << o.top_p;
+          << token << " at T " << o.temperature << ", k " << o.top_k << ", p " << o.top_p
+          << ", min_p " << o.min_p;
   }
 }
 
