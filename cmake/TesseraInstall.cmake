@@ -10,7 +10,7 @@ target_include_directories(tessera_interface INTERFACE
 set_target_properties(tessera_interface PROPERTIES EXPORT_NAME tessera)
 
 get_property(modules GLOBAL PROPERTY TESSERA_MODULES)
-list(REMOVE_ITEM modules tessera_cli tessera_server)
+list(REMOVE_ITEM modules tessera_cli tessera_http tessera_server)
 install(TARGETS tessera_interface ${modules} EXPORT TesseraTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/tessera DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "http/io_thread.h"
+
+namespace tessera {
+
+/// The bytes to and from one client, plain or encrypted. All calls come from one IoThread, and so
+/// do the callbacks: never out of the call that they are handed to. At most one read and one write
+/// at a time. Memory handed to either lives until it has called back.
+class Connection {
+ public:
+  /// ok is false when the connection has ended, whichever way.
+  using Done = std::function<void(bool ok, size_t bytes)>;
+
+  virtual ~Connection() = default;
+
+  /// Before anything else.
+  virtual void handshake(Done done) = 0;
+  /// At least one byte.
+  virtual void read(std::span<char> into, Done done) = 0;
+  /// At least one byte of these, not always all. They have been accepted by the system, not yet by
+  /// the client.
+  virtual void write(std::string_view bytes, Done done) = 0;
+  /// Tells the client that no more will come. Not during a write.
+  virtual void finish_writing() = 0;
+  /// At once. What is pending calls back with ok false.
+  virtual void close() = 0;
+};
+
+/// Over a connected TCP socket, which it owns from now on.
+std::shared_ptr<Connection> make_tcp_connection(int fd, IoThread& thread);
+
+}  // namespace tessera

@@ -1,0 +1,70 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "http/connection.h"
+
+namespace tessera {
+namespace {
+
+using boost::system::error_code;
+
+auto told(Connection::Done done) {
+  return [done = std::move(done)](const error_code& error, size_t bytes) { done(!error, bytes); };
+}
+
+class TcpConnection : public Connection {
+ public:
+  TcpConnection(int fd, boost::asio::io_context& context)
+      : socket_(context, boost::asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), fd) {
+    error_code ignored;
+    socket_.non_blocking(true, ignored);
+    // Each token goes out at once; and whoever is cut off without a word is noticed some day.
+    const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  }
+
+  void handshake(Done done) override {
+    boost::asio::post(socket_.get_executor(), [done = std::move(done)] { done(true, 0); });
+  }
+
+  void read(std::span<char> into, Done done) override {
+    socket_.async_read_some(boost::asio::buffer(into.data(), into.size()), told(std::move(done)));
+  }
+
+  void write(std::string_view bytes, Done done) override {
+    socket_.async_write_some(boost::asio::buffer(bytes.data(), bytes.size()),
+                             told(std::move(done)));
+  }
+
+  void finish_writing() override {
+    error_code ignored;
+    socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+  }
+
+  void close() override {
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+ private:
+  boost::asio::generic::stream_protocol::socket socket_;
+};
+
+}  // namespace
+
+std::shared_ptr<Connection> make_tcp_connection(int fd, IoThread& thread) {
+  return std::make_shared<TcpConnection>(fd, thread.context());
+}
+
+}  // namespace tessera
