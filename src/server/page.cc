@@ -5,12 +5,14 @@
 #include <utility>
 
 #include "base/json.h"
+#include "http/ascii.h"
 
 namespace tessera {
 namespace {
 
 // Scripts, styles and data from this server alone; no inline scripts or styles, so that text which
-// became markup by mistake would still do nothing. data: and blob: are pictures before they are sent.
+// became markup by mistake would still do nothing. data: and blob: are pictures before they are
+// sent.
 constexpr std::string_view kContentSecurityPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -34,17 +36,11 @@ HttpResponse no_such_file() {
           .body = Json{{"error", error}}.dump()};
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // If-None-Match: "*", or tags with commas between them, each perhaps marked weak (RFC 9110 13.1.2).
 bool names_etag(std::string_view header, std::string_view etag) {
   while (!header.empty()) {
     const size_t comma = std::min(header.find(','), header.size());
-    std::string_view tag = trimmed(header.substr(0, comma));
+    std::string_view tag = trim_blanks(header.substr(0, comma));
     if (tag.starts_with("W/")) tag.remove_prefix(2);
     if (tag == etag || tag == "*") return true;
     header.remove_prefix(std::min(comma + 1, header.size()));
