@@ -51,9 +51,11 @@ export class Chat {
 
   clear() {
     this.stop();
+    this.running = null;
     this.turns = [];
     this.list.replaceChildren();
     this.composer.clear();
+    this.composer.setBusy(false);
     this.showState();
     this.composer.text.focus();
   }
@@ -105,8 +107,8 @@ export class Chat {
     this.announcer.begin(t('answering'));
     this.follow();
     const outcome = await this.stream(view, running.abort.signal);
-    if (this.running === running) this.running = null;
-    if (this.turns.at(-1) !== turn) return;  // a new chat was begun meanwhile
+    if (this.running !== running) return;  // a new chat was begun meanwhile
+    this.running = null;
     turn.answer = view.text;
     view.finish(outcome);
     if (outcome.error)

@@ -5,7 +5,8 @@ import {el} from './dom.js';
 
 const kMaxOpen = 12;  // emphasis in emphasis; deeper signs stay as they are
 const kEscapable = /[!-/:-@[-`{-~]/;
-const kBareLink = /https?:\/\/[^\s<>"`\u3000-\u303f\uff00-\uff65]+/y;
+// ASCII alone: in Chinese a sentence goes on right behind an address.
+const kBareLink = /https?:\/\/[!#-;=?-_a-z{|}~]+/y;
 const kAngleLink = /<(https?:\/\/[^\s<>]{1,2048})>/y;
 const kDestination =  // (address "title"), the address with one pair of parentheses at most
     /\(\s{0,4}<?([^\s<>()]{0,2048}(?:\([^\s<>()]{0,512}\)[^\s<>()]{0,512})?)>?(?:\s{1,4}(?:"[^"]{0,512}"|'[^']{0,512}'))?\s{0,4}\)/y;
@@ -162,7 +163,7 @@ class Inline {
 
   bareLink(at) {
     const {text} = this;
-    const found = !this.inLink && !kWord.test(text[at - 1] ?? ' ') && matchAt(kBareLink, text, at);
+    const found = !this.inLink && !/[A-Za-z0-9]/.test(text[at - 1] ?? ' ') && matchAt(kBareLink, text, at);
     if (!found) return at;
     let address = found[0];
     let cut = address.length;

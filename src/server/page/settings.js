@@ -79,6 +79,13 @@ export function setUpSettings({onKey, onLanguage}) {
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close();  // beside it
   });
+  dialog.addEventListener('close', () => {
+    // The focus goes back to where it was. In a text field that is not enough: after a click on the
+    // cross Chromium leaves it without a caret, and what is typed is lost.
+    const back = document.activeElement;
+    back.blur();
+    back.focus();
+  });
   byId('open-settings').addEventListener('click', () => openSettings());
 }
 

@@ -82,7 +82,7 @@ const kChinese = {
   microBatches: '在途 {n} 个',
 };
 
-const kTables = {en: kEnglish, zh: kChinese};
+export const allWords = {en: kEnglish, zh: kChinese};
 let language = 'en';
 
 export function currentLanguage() {
@@ -98,7 +98,7 @@ export function chooseLanguage(name) {
 
 /// The text under that name, its {figures} filled in.
 export function t(name, figures = {}) {
-  return kTables[language][name].replace(/\{(\w+)\}/g, (_, key) => String(figures[key] ?? ''));
+  return allWords[language][name].replace(/\{(\w+)\}/g, (_, key) => String(figures[key] ?? ''));
 }
 
 /// Fills every element that names its text: data-t (inside), data-t-label, -title, -placeholder.

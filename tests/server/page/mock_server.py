@@ -36,6 +36,7 @@ class MockServer(ThreadingHTTPServer):
         self.cancelled = threading.Event()
         self.streams = 0  # of events, open now
         self.cut_streams = 0  # raised: those open end
+        self.silent = False  # nothing changes, so nothing is sent
 
     def status(self) -> dict:
         with self.lock:
@@ -115,7 +116,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.streams += 1
         try:
             while self.server.cut_streams == cut:
-                self.event(self.server.status())
+                if not self.server.silent:
+                    self.event(self.server.status())
                 time.sleep(0.1)
             self.chunk("")
         except OSError:
