@@ -9,7 +9,7 @@ export function questionView({text, pictures}) {
   const images = pictures.map((picture) => el('img', {
     src: picture.url, alt: picture.name, width: picture.width, height: picture.height}));
   return el('li', {class: 'message question'},
-            el('h3', {class: 'unseen'}, t('you')),
+            el('h2', {class: 'unseen'}, t('you')),
             images.length ? el('div', {class: 'shown-pictures'}, ...images) : null,
             text ? el('p', {class: 'said'}, text) : null);
 }
@@ -31,7 +31,7 @@ export class AnswerView {
     this.foot = el('div', {class: 'foot', hidden: true}, this.copyButton, this.againButton,
                    this.note, this.figures);
     this.node = el('li', {class: 'message answer growing', 'aria-busy': 'true'},
-                   el('h3', {class: 'unseen'}, t('answer')), this.body, this.foot);
+                   el('h2', {class: 'unseen'}, t('answer')), this.body, this.foot);
     this.frame = 0;
   }
 

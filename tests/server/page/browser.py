@@ -60,7 +60,7 @@ class PageCase(unittest.TestCase):
         if PageCase.driver is None:
             PageCase.driver = start_chromium()
             if not URL:
-                PageCase.server = MockServer()
+                PageCase.server = MockServer(token_ms=8)
                 threading.Thread(target=PageCase.server.serve_forever, daemon=True).start()
 
     def setUp(self):
@@ -82,7 +82,8 @@ class PageCase(unittest.TestCase):
 
     def open(self, base: str = "", key: str = KEY) -> None:
         base = base or self.base
-        self.driver.get(f"{base}/page/icon.svg")  # same place, no scripts
+        if not self.driver.current_url.startswith(base):
+            self.driver.get(f"{base}/page/icon.svg")  # same place, no scripts
         self.js("localStorage.clear(); sessionStorage.clear();"
                 "if (arguments[0]) sessionStorage.setItem('tessera.key', arguments[0])", key)
         self.driver.get(f"{base}/")

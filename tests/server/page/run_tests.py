@@ -11,6 +11,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
+class TimedResult(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.stream.writeln(f"    {time.monotonic() - self.began:.1f} s")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--url", default="", help="of a server that runs already; without: the mock")
@@ -25,7 +37,7 @@ def main() -> None:
              else loader.discover(str(HERE), pattern="*_test.py"))
     began = time.monotonic()
     try:
-        result = unittest.TextTestRunner(verbosity=2).run(suite)
+        result = unittest.TextTestRunner(verbosity=2, resultclass=TimedResult).run(suite)
     finally:
         if browser.PageCase.driver:
             browser.PageCase.driver.quit()
