@@ -14,8 +14,16 @@ std::optional<Step> Scheduler::plan() {
   step.id = s.last_step + 1;
   s.in_flight.push_back({.id = step.id});
 
-  std::vector<SequenceState*> decodes = s.pick_decodes();
-  s.reserve_decodes(decodes);
+  std::vector<SequenceState*> decodes;
+  bool again = true;
+  while (again) {  // where all of those picked were put back, others have room now
+    const uint64_t before = s.preemptions;
+    decodes = s.pick_decodes();
+    s.reserve_decodes(decodes);
+    again = decodes.empty() && s.preemptions > before;
+  }
+  // They are still the first of those that are ready: whoever was put back is gone from both.
+  s.ready.erase(s.ready.begin(), s.ready.begin() + static_cast<std::ptrdiff_t>(decodes.size()));
   for (SequenceState* sequence : decodes) s.plan_decode(*sequence, step);
   s.plan_prompts(step);
   if (s.in_flight.size() == 1)
@@ -75,7 +83,6 @@ void Scheduler::State::reserve_decodes(std::vector<SequenceState*>& picks) {
 }
 
 void Scheduler::State::plan_decode(SequenceState& sequence, Step& step) {
-  std::erase(ready, &sequence);
   if (blocks_of_rows(sequence.planned + 1) > static_cast<int64_t>(sequence.blocks.size())) {
     sequence.blocks.push_back(*cache.take());
   } else if (int32_t& tail = sequence.blocks.back(); pool.references(tail) > 1) {
