@@ -49,23 +49,28 @@ struct SequenceKey {
   bool operator==(const SequenceKey&) const = default;
 };
 
-/// Rows of one sequence in a step.
+/// Rows of one sequence in a step, which owns what the spans show.
 struct StepPart {
   SequenceKey sequence;
-  int64_t first = 0, count = 0;      ///< positions
-  std::vector<int32_t> ids = {};     ///< of these rows
-  std::vector<int32_t> blocks = {};  ///< the sequence's blocks up to its last row here
+  int64_t first = 0, count = 0;          ///< positions
+  std::span<const int32_t> ids = {};     ///< of these rows
+  std::span<const int32_t> blocks = {};  ///< the sequence's blocks up to its last row here
   /// Choices whose next token is drawn from the last row: this one, or, where a prompt ends, all of
   /// the request's; empty inside a prompt.
-  std::vector<int> draws = {};
+  std::span<const int> draws = {};
 };
 
 /// A micro-batch that may run: its blocks are reserved, nothing else has changed.
 struct Step {
+  Step() = default;
+  Step(Step&&) = default;
+  Step& operator=(Step&&) = default;
+
   uint64_t id = 0;
   std::vector<StepPart> parts;    ///< decodes first
   std::vector<BlockCopy> copies;  ///< before any row is written
   int64_t decode_rows = 0, prefill_rows = 0;
+  std::vector<int32_t> numbers;  ///< ids, blocks and draws of all parts, one after the other
 };
 
 /// Decides which rows walk the pipeline next. Plain data: no tensors, no threads, no clock but the

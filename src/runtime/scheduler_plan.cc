@@ -12,6 +12,7 @@ std::optional<Step> Scheduler::plan() {
   if (static_cast<int>(s.in_flight.size()) >= s.most_in_flight()) return std::nullopt;
   Step step;
   step.id = s.last_step + 1;
+  step.numbers.reserve(s.last_numbers + 64);
   s.in_flight.push_back({.id = step.id});
 
   std::vector<SequenceState*> decodes;
@@ -33,7 +34,9 @@ std::optional<Step> Scheduler::plan() {
     s.in_flight.pop_back();
     return std::nullopt;
   }
+  s.show_numbers(step);
   s.last_step = step.id;
+  s.last_numbers = step.numbers.size();
   return step;
 }
 
@@ -91,7 +94,7 @@ void Scheduler::State::plan_decode(SequenceState& sequence, Step& step) {
     cache.release(tail);
     tail = own;
   }
-  add_part(sequence, 1, {sequence.choice}, step);
+  add_part(sequence, 1, true, step);
   ++step.decode_rows;
 }
 
@@ -138,14 +141,12 @@ int64_t Scheduler::State::plan_chunk(SequenceState& sequence, int64_t most, Step
   while (static_cast<int64_t>(sequence.blocks.size()) < blocks_of_rows(sequence.planned + count))
     sequence.blocks.push_back(*cache.take());
   pending_rows -= count;
-  std::vector<int> draws;
-  if (sequence.planned + count == sequence.length()) {
-    draws = {sequence.choice};
-    draws.insert(draws.end(), request.unborn.begin(), request.unborn.end());
+  const bool last = sequence.planned + count == sequence.length();
+  if (last) {
     leave_queue(sequence);
     sequence.phase = SequencePhase::kLastRows;
   }
-  add_part(sequence, count, std::move(draws), step);
+  add_part(sequence, count, last, step);
   step.prefill_rows += count;
   return count;
 }
@@ -209,23 +210,45 @@ bool Scheduler::State::put_back_the_stuck() {
   return true;
 }
 
-void Scheduler::State::add_part(SequenceState& sequence, int64_t count, std::vector<int> draws,
-                                Step& step) {
-  StepPart& part = step.parts.emplace_back();
-  part.sequence = sequence.key();
-  part.first = sequence.planned;
-  part.count = count;
-  part.ids.reserve(static_cast<size_t>(count));
-  for (int64_t row = 0; row < count; ++row) part.ids.push_back(sequence.id_at(part.first + row));
-  part.blocks = sequence.blocks;
-  part.draws = std::move(draws);
-  in_flight.back().parts.push_back(
-      {.sequence = &sequence, .life = sequence.life, .first = part.first, .count = count});
+// With `draws`, of its next token, and of those who come from it.
+void Scheduler::State::add_part(SequenceState& sequence, int64_t count, bool draws, Step& step) {
+  step.parts.push_back({.sequence = sequence.key(), .first = sequence.planned, .count = count});
+  PartInFlight& part = in_flight.back().parts.emplace_back(
+      PartInFlight{.sequence = &sequence,
+                   .life = sequence.life,
+                   .first = sequence.planned,
+                   .count = count,
+                   .blocks = sequence.blocks.size(),
+                   .draws = draws ? static_cast<size_t>(slots_of(sequence)) : 0});
+  std::vector<int32_t>& to = step.numbers;
+  for (int64_t row = 0; row < count; ++row) to.push_back(sequence.id_at(part.first + row));
+  to.insert(to.end(), sequence.blocks.begin(), sequence.blocks.end());
+  if (draws) {
+    const std::vector<int>& unborn = sequence.request->unborn;
+    to.push_back(sequence.choice);
+    to.insert(to.end(), unborn.begin(), unborn.end());
+  }
   ++sequence.in_flight;
   sequence.planned += count;
   if (sequence.planned > sequence.charged) {
     fair.charge(sequence.request->user, sequence.planned - sequence.charged);
     sequence.charged = sequence.planned;
+  }
+}
+
+// Once the numbers stay where they are.
+void Scheduler::State::show_numbers(Step& step) const {
+  std::span<const int32_t> left = step.numbers;
+  const auto next = [&](size_t count) {
+    const auto numbers = left.first(count);
+    left = left.subspan(count);
+    return numbers;
+  };
+  for (size_t i = 0; i < step.parts.size(); ++i) {
+    const PartInFlight& sizes = in_flight.back().parts[i];
+    step.parts[i].ids = next(static_cast<size_t>(sizes.count));
+    step.parts[i].blocks = next(sizes.blocks);
+    step.parts[i].draws = next(sizes.draws);
   }
 }
 

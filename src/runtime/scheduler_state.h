@@ -70,6 +70,7 @@ struct PartInFlight {
   SequenceState* sequence;  ///< null: it has ended
   uint64_t life;
   int64_t first, count;
+  size_t blocks, draws;  ///< how many
 };
 
 struct StepInFlight {
@@ -96,7 +97,8 @@ struct Scheduler::State {
   int64_t decoding = 0;      ///< sequences in that phase
   int64_t pending_rows = 0;  ///< of sequences that owe rows
   uint64_t last_step = 0, last_arrival = 0, last_life = 0, preemptions = 0;
-  int turn = 0;  ///< of the decode groups
+  int turn = 0;             ///< of the decode groups
+  size_t last_numbers = 0;  ///< of the newest step: the next one is about as large
 
   // What was found while planning a step.
   bool admitting = true;  ///< nobody who came earlier was refused
@@ -131,7 +133,8 @@ struct Scheduler::State {
   bool admit(SequenceState& sequence);
   int64_t ready_rows(SequenceState& sequence);
   bool put_back_the_stuck();
-  void add_part(SequenceState& sequence, int64_t count, std::vector<int> draws, Step& step);
+  void add_part(SequenceState& sequence, int64_t count, bool draws, Step& step);
+  void show_numbers(Step& step) const;
 };
 
 int64_t blocks_of_rows(int64_t rows);

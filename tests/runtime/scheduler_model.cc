@@ -111,11 +111,12 @@ void SchedulerModel::finish() {
       for (const RequestId id : awaiting)
         set_ready_rows(id, static_cast<int64_t>(requests_.at(id).asked.ids.size()));
     } else {
-      wrong.push_back(fmt::format(
-          "stalled: {} requests, {} choices run, {} wait, {} rows to come, blocks {} used {} free {} "
-          "cached",
-          live(), scheduler.running(), scheduler.waiting(), scheduler.waiting_rows(),
-          scheduler.blocks_used(), pool.free_blocks(), scheduler.blocks_cached()));
+      wrong.push_back(
+          fmt::format("stalled: {} requests, {} choices run, {} wait, {} rows to come, blocks {} "
+                      "used {} free {} "
+                      "cached",
+                      live(), scheduler.running(), scheduler.waiting(), scheduler.waiting_rows(),
+                      scheduler.blocks_used(), pool.free_blocks(), scheduler.blocks_cached()));
     }
     if (rounds > 100000) wrong.emplace_back("does not end");
     if (!wrong.empty()) return;

@@ -24,6 +24,12 @@ SchedulerLimits limits_of(int64_t rows, int64_t running, int in_flight, int deco
           .decode_groups = decode_groups};
 }
 
+// Of the newest step's first part.
+std::vector<int> draws(const SchedulerModel& model) {
+  const auto shown = model.newest().parts.at(0).draws;
+  return {shown.begin(), shown.end()};
+}
+
 // All of these decode, none is in flight.
 void start_all(SchedulerModel& model, int64_t sequences, int64_t rows, int64_t max_new_tokens) {
   for (int64_t i = 1; i <= sequences; ++i)
@@ -42,14 +48,14 @@ TEST(Scheduler, FillsAllSlotsWithTheChunksOfALongPrompt) {
     ASSERT_TRUE(model.plan());
     EXPECT_EQ(model.newest().prefill_rows, 64);
     EXPECT_EQ(model.newest().parts.at(0).first, 64 * chunk);
-    EXPECT_THAT(model.newest().parts.at(0).draws, IsEmpty());
+    EXPECT_THAT(draws(model), IsEmpty());
   }
   EXPECT_FALSE(model.plan());  // no slot
   for (int i = 0; i < 5; ++i) {
     model.commit();
     ASSERT_TRUE(model.plan());
   }
-  EXPECT_THAT(model.newest().parts.at(0).draws, ElementsAre(0));
+  EXPECT_THAT(draws(model), ElementsAre(0));
   EXPECT_EQ(model.newest().prefill_rows, 500 % 64);
   model.finish();
   EXPECT_THAT(model.wrong, IsEmpty());
@@ -123,7 +129,7 @@ TEST(Scheduler, ChoicesShareThePromptAndCopyItsLastBlock) {
   request.choices = 3;
   model.add(request);
   ASSERT_TRUE(model.plan());
-  EXPECT_THAT(model.newest().parts.at(0).draws, ElementsAre(0, 1, 2));
+  EXPECT_THAT(draws(model), ElementsAre(0, 1, 2));
   EXPECT_EQ(model.scheduler.running(), 3);
   model.commit();
   EXPECT_EQ(model.scheduler.blocks_used(), 3);
