@@ -38,6 +38,7 @@ async function loadModels() {
   try {
     const {data} = await getJson('/v1/models');
     showModels(data.map(({id}) => id));
+    chat.takePictures(data[0]?.takes_pictures !== false);
     byId('model').textContent = data[0]?.id ?? '';
   } catch (error) {
     byId('model').textContent = '';

@@ -25,7 +25,7 @@ class Capsule {
     const {id, stage, decode_rows, prefill_rows} = batch;
     this.node.dataset.stage = stage;
     if (this.id === id && this.decodesNow === decode_rows && this.prefillNow === prefill_rows) return;
-    Object.assign(this, {id, decodesNow: decode_rows, prefillNow: prefill_rows});
+    Object.assign(this, {id, decodesNow: decode_rows, prefillNow: prefill_rows, width: 0});
     this.node.dataset.mix = mixOf(batch);
     this.node.title = t('capsule', {id, decodes: count(decode_rows), prefill: count(prefill_rows)});
     [...this.dots.children].forEach((dot, i) => (dot.hidden = i >= decode_rows));
@@ -57,7 +57,6 @@ export class Capsules {
       const box = lane.track.getBoundingClientRect();
       return {x: box.left - origin.left, y: box.top - origin.top, width: box.width};
     });
-    this.width = this.shown[0]?.node.offsetWidth || 112;
   }
 
   /// batches: {id, stage, decode_rows, prefill_rows} and, where known, progress from 0 to 1.
@@ -86,13 +85,15 @@ export class Capsules {
     for (const capsule of this.shown) {
       const {stage, progress} = capsule.batch;
       const track = this.tracks[stage];
+      capsule.node.hidden = !track;
       if (!track) continue;
-      const room = Math.max(0, track.width - this.width);
+      capsule.width ||= capsule.node.offsetWidth;
+      const room = Math.max(0, track.width - capsule.width);
       const waiting = queues[stage]++;
       // The one at work glides along the track; those that wait stand at its begin.
       const along = progress !== undefined && waiting === 0 ? progress * room
                     : progress !== undefined ? (waiting - 1) * 14
-                                             : Math.min(waiting * (this.width + kGap), room);
+                                             : Math.min(waiting * (capsule.width + kGap), room);
       capsule.target = {x: track.x + along, y: track.y + (progress !== undefined && waiting ? 3 : 0)};
     }
   }

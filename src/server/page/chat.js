@@ -8,7 +8,7 @@ import {AnswerView, errorView, questionView} from './message.js';
 import {openSettings, sampling, systemPrompt} from './settings.js';
 import {t} from './words.js';
 
-/// A turn as the API takes it: pictures first, as the model was trained.
+/// A question as the API takes it: pictures first, as the model was trained.
 function userMessage({text, pictures}) {
   if (!pictures.length) return {role: 'user', content: text};
   const parts = pictures.map(({url}) => ({type: 'image_url', image_url: {url}}));
@@ -60,6 +60,12 @@ export class Chat {
     this.composer.text.focus();
   }
 
+  /// Whether the model sees at all.
+  takePictures(yes) {
+    this.composer.takesPictures = yes;
+    document.body.classList.toggle('text-only', !yes);
+  }
+
   stop() {
     this.running?.abort.abort();
   }
@@ -90,10 +96,15 @@ export class Chat {
     const messages = [];
     const system = systemPrompt();
     if (system) messages.push({role: 'system', content: system});
+    let open = {text: '', pictures: []};  // questions that got no answer go with the next one
     for (const {question, answer} of this.turns) {
-      messages.push(userMessage(question));
-      if (answer) messages.push({role: 'assistant', content: answer});
+      open = {text: [open.text, question.text].filter(Boolean).join('\n\n'),
+              pictures: [...open.pictures, ...question.pictures]};
+      if (!answer) continue;
+      messages.push(userMessage(open), {role: 'assistant', content: answer});
+      open = {text: '', pictures: []};
     }
+    messages.push(userMessage(open));  // the last turn has none yet
     return {...sampling(), messages, stream: true, stream_options: {include_usage: true}};
   }
 

@@ -12,6 +12,7 @@ export class Composer {
     this.pictures = [];
     this.reading = 0;
     this.busy = false;
+    this.takesPictures = true;
     this.form = byId('composer');
     this.text = byId('question');
     this.sendButton = byId('send');
@@ -74,6 +75,7 @@ export class Composer {
 
   async add(files) {
     this.say('');
+    if (!this.takesPictures) return this.say(t('noPictures'));
     for (const file of files) {
       if (this.pictures.length + this.reading >= kMaxPictures) {
         this.say(t('tooManyPictures', {count: kMaxPictures}));

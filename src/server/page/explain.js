@@ -6,7 +6,7 @@ import {t} from './words.js';
 const kDevices = 3;
 const kSlots = 12;
 const kRow = 20;
-const kLeft = 62;
+const kLeft = 66;
 const kWidth = 20;
 
 // on(device, slot) says whose work it is: 0, 1, ... or -1 for none.

@@ -73,7 +73,8 @@ export function errorView(error, {onRetry, onSettings}) {
   const buttons = el('div', {class: 'buttons'});
   const node = el('div', {class: 'failure', role: 'alert'},
                   el('strong', {}, t('errorTitle')), el('p', {}, error.message));
-  const parts = Object.entries(error.parts ?? {});
+  // The server's message is usually made of them.
+  const parts = Object.entries(error.parts ?? {}).filter(([, value]) => !error.message.includes(value));
   if (parts.length)
     node.append(el('dl', {}, ...parts.flatMap(
         ([name, value]) => [el('dt', {}, t(`part_${name}`)), el('dd', {}, value)])));

@@ -4,9 +4,9 @@
 import {t} from './words.js';
 
 const kMaxSide = 4096;                 // pixels; the vision tower sees a few hundred
-const kMaxBytes = 6 * 1024 * 1024;     // of one file as it is; larger ones become JPEG
+const kMaxBytes = 3 * 1024 * 1024;     // of one file; the server reads 64 MiB of all turns' together
 const kReadByServer = ['image/jpeg', 'image/png', 'image/webp', 'image/gif'];
-const kJpegQuality = 0.92;
+const kJpegQualities = [0.92, 0.8, 0.6];  // the first that is small enough
 export const kMaxPictures = 8;
 
 function dataUrlOf(blob) {
@@ -18,21 +18,21 @@ function dataUrlOf(blob) {
   });
 }
 
-function redraw(bitmap, width, height, type) {
+async function toJpeg(bitmap, width, height) {
   const canvas = document.createElement('canvas');
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext('2d');
-  if (type === 'image/jpeg') {  // which knows no transparency
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, width, height);
-  }
+  context.fillStyle = '#fff';  // behind what is transparent, which JPEG does not know
+  context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = 'high';
   context.drawImage(bitmap, 0, 0, width, height);
-  return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no blob'))), type,
-                  kJpegQuality);
-  });
+  let blob = null;
+  for (const quality of kJpegQualities) {
+    blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', quality));
+    if (blob.size <= kMaxBytes) break;
+  }
+  return blob;
 }
 
 /// {name, url, note, width, height}: `url` is a data: URL, `note` says what was done to the picture,
@@ -53,7 +53,7 @@ export async function preparePicture(file) {
   let blob = file;
   let note = '';
   if (scale < 1 || !known || file.size > kMaxBytes) {
-    blob = await redraw(bitmap, width, height, 'image/jpeg');
+    blob = await toJpeg(bitmap, width, height);
     note = scale < 1 ? t('scaled', {from: `${from.width} × ${from.height}`,
                                     to: `${width} × ${height}`})
                      : t('converted', {kind: 'JPEG'});

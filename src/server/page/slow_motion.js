@@ -18,7 +18,9 @@ export class SlowMotion {
     this.factor = kSlowestStageS / Math.max(...stage_s, 1e-6);
     this.carried = carried;
     while (this.walkers.length > carried.length) this.walkers.pop();
-    while (this.walkers.length < carried.length) this.walkers.push(this.enter({}));
+    // Those that join begin where the real ones are.
+    while (this.walkers.length < carried.length)
+      this.walkers.push(Object.assign(this.enter({}), {stage: carried[this.walkers.length].stage}));
   }
 
   enter(walker) {

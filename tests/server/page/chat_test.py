@@ -199,3 +199,22 @@ class Chat(PageCase):
         self.assertEqual(self.answered(), "This is message 1.")
         self.assertEqual(self.js("return [sessionStorage.getItem('tessera.key'), JSON.stringify(localStorage)"
                                  ".includes('a-key')]"), ["a-key-of-this-test", False])
+
+    @needs_mock
+    def test_questions_without_an_answer_are_not_lost(self):
+        self.ask("refuse turns")
+        self.until(lambda: self.all(".failure"), "the error")
+        self.expected_errors = 1
+        self.ask("and turns")
+        self.answered()
+        self.assertEqual([(message["role"], message["content"]) for message in self.server.requests[-1]["messages"]],
+                         [("user", "refuse turns\n\nand turns")])
+
+    @needs_mock
+    def test_a_model_that_reads_text_only(self):
+        self.server.takes_pictures = False
+        self.addCleanup(lambda: setattr(self.server, "takes_pictures", True))
+        self.open()
+        self.until(lambda: not self.find("#pick").is_displayed(), "the button to go")
+        self.find("#file").send_keys(str(self.picture("red.png", 8, 8)))
+        self.until(lambda: self.text("#notice") == "This model reads text only", "the refusal")

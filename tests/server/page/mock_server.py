@@ -36,6 +36,7 @@ class MockServer(ThreadingHTTPServer):
         self.cancelled = threading.Event()
         self.streams = 0  # of events, open now
         self.cut_streams = 0  # raised: those open end
+        self.takes_pictures = True
         self.silent = False  # nothing changes, so nothing is sent
 
     def status(self) -> dict:
@@ -79,7 +80,8 @@ class Handler(BaseHTTPRequestHandler):
         if not self.allowed():
             return None
         if path == "/v1/models":
-            return self.send_json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+            return self.send_json({"object": "list", "data": [
+                {"id": MODEL, "object": "model", "takes_pictures": self.server.takes_pictures}]})
         if path == "/v1/plan":
             return self.send_json(mock_engine.plan())
         if path == "/v1/status":
@@ -139,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
         text = json.dumps(body["messages"][-1], ensure_ascii=False).lower()
         if "busy" in text and len(self.server.requests) % 2:
             return self.send_error_json(429, "64 requests wait already", {"Retry_After": "2"})
-        if "refuse" in text:
+        if "refuse" in text and "and turns" not in text:
             return self.send_error_json(400, "the prompt is too long", where="request", what="prompt",
                                         expected="at most 4096 tokens", found="9000", hint="ask for less")
         return self.stream_answer(body, text)
