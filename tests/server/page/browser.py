@@ -66,7 +66,7 @@ class PageCase(unittest.TestCase):
     def setUp(self):
         self.base = URL or f"http://127.0.0.1:{self.server.server_port}"
         self.size(1440, 900)
-        self.emulate("light")
+        self.emulate("light", "reduce")  # drawn without a GPU, motion takes half of the time
         self.open()
 
     def tearDown(self):

@@ -38,6 +38,7 @@ class Machine(PageCase):
             self.assertAlmostEqual(sum(widths.values()) / max(stage["budget_bytes"], sizes["total"]), 1, 4)
 
     def test_devices_move(self):
+        self.emulate()
         self.until_live()
         self.ask("a long one" if self.server else "Count from one to one hundred.")
         self.find("#motion-live").click()
