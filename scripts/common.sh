@@ -16,7 +16,7 @@ PACKAGES=(
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
   clang clang-format clang-tidy libclang-rt-dev
-  chromium chromium-driver python3-venv
+  chromium chromium-driver python3-venv fonts-dejavu-core
 )
 
 # install PACKAGE...: what is missing, with apt-get, through sudo where we are not root.
