@@ -71,7 +71,8 @@ return [...document.querySelectorAll('body *')].filter((n) => {
   const box = n.getBoundingClientRect();
   return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
 }).map((n) => n.outerHTML.slice(0, 90)).concat(
-    document.documentElement.scrollWidth > innerWidth ? ['the page scrolls sideways'] : []);
+    [...document.querySelectorAll('html, #scroller, #machine, dialog')].filter(
+        (n) => n.scrollWidth > n.clientWidth + 1).map((n) => `${n.localName} ${n.id} scrolls sideways`));
 """
 
 NAMED_ROLES = {"button", "textbox", "combobox", "link", "image", "spinbutton", "checkbox", "dialog", "region", "navigation"}

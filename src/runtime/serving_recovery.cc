@@ -1,0 +1,127 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "runtime/error_parts.h"
+#include "runtime/serving_loop.h"
+
+// What the loop does when something goes wrong.
+
+namespace tessera {
+
+// What was in flight behind the failure is lost, and its requests end with the error; others go on.
+void ServingLoop::recover(std::exception_ptr error, Lock& lock) {
+  while (!in_flight_.empty()) {
+    InFlight& one = in_flight_.front();
+    lock.unlock();
+    try {
+      pipeline_.wait(*one.batch);
+    } catch (...) {
+      if (!error) error = std::current_exception();
+    }
+    lock.lock();
+    if (!error) {
+      take_results(one);
+    } else {
+      for (const SequenceKey& lost : scheduler_->abandon(one.step))
+        end(lost.request, FinishReason::kCancelled, parts_of(error));
+    }
+    pipeline_.release(*one.batch);
+    in_flight_.pop_front();
+  }
+  scheduler_->forget_cached();
+  repair_pipeline(lock);
+}
+
+// A failure of the loop itself, in the middle of something: every request ends, and the next ones
+// meet a new scheduler.
+void ServingLoop::start_over(const std::exception_ptr& error, Lock& lock) {
+  while (!in_flight_.empty()) {
+    lock.unlock();
+    try {
+      pipeline_.wait(*in_flight_.front().batch);
+    } catch (...) {  // its request is about to end
+    }
+    lock.lock();
+    pipeline_.release(*in_flight_.front().batch);
+    in_flight_.pop_front();
+  }
+  scheduler_ = std::make_unique<Scheduler>(limits_, blocks_);
+  blocks_.clear();  // what the old one had of them, too
+  scheduler_failed_ = false;
+  mended_.notify_all();
+  end_all(FinishReason::kCancelled, parts_of(error));
+  repair_pipeline(lock);
+}
+
+// Until there is the memory for it.
+void ServingLoop::start_over_surely(const std::exception_ptr& error, Lock& lock) {
+  constexpr double kAgain_s = 0.05;
+  while (true) {
+    if (!lock.owns_lock()) lock.lock();
+    try {
+      start_over(error, lock);
+      return;
+    } catch (const std::bad_alloc&) {
+      if (lock.owns_lock()) lock.unlock();
+      sleep_until_s(now_s() + kAgain_s);
+    }
+  }
+}
+
+void ServingLoop::repair_pipeline(Lock& lock) {
+  vision_failed_ = false;
+  stalled_step_ = 0;
+  lock.unlock();
+  try {
+    if (vision_) {
+      vision_->between_pictures([this] { pipeline_.recover(); });
+    } else {
+      pipeline_.recover();
+    }
+    lock.lock();
+  } catch (...) {
+    lock.lock();
+    broken_ = parts_of(std::current_exception());
+    end_all(FinishReason::kCancelled, broken_);
+  }
+}
+
+void ServingLoop::give_up(int stage) {
+  try {
+    end_all(
+        FinishReason::kCancelled,
+        ErrorParts{.where = fmt::format("stage {}", stage),
+                   .what = "hangs",
+                   .expected = fmt::format("a micro-batch back within {:.1f} s", options_.stall_s),
+                   .hint = "see what else its device is doing"});
+  } catch (const std::bad_alloc&) {
+    stalled_step_ = 0;  // once more, later
+  }
+}
+
+void ServingLoop::watch() {
+  constexpr double kAgain_s = 1;  // while a step is stuck
+  Lock lock(mutex_);
+  const auto stopping = [&] { return stopping_; };
+  while (!stopping_) {
+    if (in_flight_.empty()) {
+      watch_wake_.wait(lock, [&] { return stopping_ || !in_flight_.empty(); });
+      continue;
+    }
+    const uint64_t step = in_flight_.front().step.id;
+    const double due_s = in_flight_.front().started_s + options_.stall_s;
+    if (stalled_step_ == step || now_s() < due_s) {
+      watch_wake_.wait_until(lock, time_point(std::max(due_s, now_s() + kAgain_s)), stopping);
+      continue;
+    }
+    stalled_step_ = step;
+    give_up(pipeline_.stage_of(*in_flight_.front().batch));
+    lock.unlock();
+    deliver();
+    lock.lock();
+  }
+}
+
+}  // namespace tessera
