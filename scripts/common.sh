@@ -11,7 +11,7 @@ PACKAGES=(
   nlohmann-json3-dev libcli11-dev libfmt-dev libsentencepiece-dev libhwloc-dev libedit-dev
   libpcre2-dev libutf8proc-dev libxxhash-dev
   libjpeg-dev libpng-dev libwebp-dev libgif-dev
-  libboost-dev libssl-dev
+  libboost-dev libssl-dev prometheus-cpp-dev
 )
 TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev

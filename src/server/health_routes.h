@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "server/api_context.h"
+#include "http/http.h"
+
+namespace tessera {
+
+/// GET /health/live (open to all): the process answers. GET /health/ready: 200 while the engine can
+/// serve, else 503 and why.
+std::vector<Route> health_routes(const ApiContextPtr& context);
+
+}  // namespace tessera
