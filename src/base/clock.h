@@ -9,6 +9,13 @@ inline double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// That moment of now_s(), for waits of the standard library.
+inline std::chrono::steady_clock::time_point time_point(double when_s) {
+  using Clock = std::chrono::steady_clock;
+  return Clock::time_point(
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(when_s)));
+}
+
 /// Processor seconds that all threads of this process have used.
 double process_cpu_s();
 

@@ -12,8 +12,14 @@
 
 namespace tessera {
 
-BlockPool::BlockPool(int64_t blocks)
-    : references_(static_cast<size_t>(blocks), 0), free_(static_cast<size_t>(blocks)) {
+BlockPool::BlockPool(int64_t blocks) : references_(static_cast<size_t>(blocks), 0) {
+  free_.reserve(references_.size());  // giving back a block allocates nothing
+  clear();
+}
+
+void BlockPool::clear() {
+  std::ranges::fill(references_, 0);
+  free_.resize(references_.size());
   std::iota(free_.rbegin(), free_.rend(), 0);  // block 0 on top
 }
 

@@ -22,6 +22,9 @@ class BlockPool {
   int64_t capacity() const { return static_cast<int64_t>(references_.size()); }
   int64_t free_blocks() const { return static_cast<int64_t>(free_.size()); }
 
+  /// All blocks are free, whoever had them.
+  void clear();
+
   std::optional<int32_t> take();  ///< with one reference; empty when all are in use
   void share(int32_t block);      ///< one reference more
   void release(int32_t block);    ///< one less; the last one frees it

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <list>
 #include <map>
@@ -27,7 +28,7 @@ struct CachedPicture {
   enum class State : uint8_t { kNew, kQueued, kReady, kFailed };
   std::atomic<State> state = State::kNew;
   std::unique_ptr<ImageRows> rows;  ///< written before it is ready
-  std::string failure;              ///< written before it has failed
+  std::exception_ptr failure;       ///< written before it has failed
 };
 
 class PictureCache;

@@ -67,6 +67,7 @@ class Pipeline {
 
   int stage_count() const { return static_cast<int>(stages_.size()); }
   const Stage& stage(int index) const { return *stages_[static_cast<size_t>(index)]; }
+  Stage& stage(int index) { return *stages_[static_cast<size_t>(index)]; }
   StageTimes times(int stage) const;  ///< from any thread
 
  private:

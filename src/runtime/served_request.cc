@@ -6,6 +6,15 @@
 
 namespace tessera {
 
+void Delivery::tell() const {
+  if (end) {
+    listener->on_end(*end);
+  } else {
+    listener->on_piece(
+        {.choice = choice, .text = text, .logprobs = logprobs ? &*logprobs : nullptr});
+  }
+}
+
 ServedRequest::ServedRequest(RequestId id, Request request, PreparedRequest prepared,
                              std::vector<PictureUse> pictures,
                              std::shared_ptr<AnswerListener> listener, const Tokenizer& tokenizer)
@@ -48,7 +57,8 @@ bool ServedRequest::take(int choice, int32_t token, std::optional<TokenLogprobs>
   ++new_tokens_;
   ++of.tokens;
   of.sampler.accept(token);
-  Delivery piece{.listener = listener_, .choice = choice, .logprobs = std::move(logprobs)};
+  Delivery piece{
+      .request = id_, .listener = listener_, .choice = choice, .logprobs = std::move(logprobs)};
   if (std::ranges::count(prepared_.ends, token) > 0) {
     of.ended = FinishReason::kStop;
   } else {
@@ -72,10 +82,10 @@ void ServedRequest::begin(int64_t cached_rows) {
   cached_rows_ = cached_rows;
 }
 
-void ServedRequest::end(FinishReason reason, std::optional<ErrorParts> error,
+void ServedRequest::end(FinishReason reason, const std::optional<ErrorParts>& error,
                         std::vector<Delivery>& out) {
   const double now = now_s();
-  AnswerSummary summary{.error = std::move(error),
+  AnswerSummary summary{.error = error,
                         .prompt_tokens = std::ssize(prepared_.prompt.ids),
                         .cached_tokens = cached_rows_,
                         .new_tokens = new_tokens_,
@@ -89,7 +99,7 @@ void ServedRequest::end(FinishReason reason, std::optional<ErrorParts> error,
     }
     summary.finish_reasons.push_back(*choice.ended);
   }
-  out.push_back({.listener = listener_, .end = std::move(summary)});
+  out.push_back({.request = id_, .listener = listener_, .end = std::move(summary)});
 }
 
 }  // namespace tessera

@@ -16,11 +16,14 @@ namespace tessera {
 
 /// Something that a listener is to hear.
 struct Delivery {
+  RequestId request;
   std::shared_ptr<AnswerListener> listener;
   int choice = 0;
   std::string text = {};
   std::optional<TokenLogprobs> logprobs = {};
   std::optional<AnswerSummary> end = {};  ///< the rest does not count then
+
+  void tell() const;
 };
 
 /// A request on its way through the engine: what its choices have said so far. Of whoever holds the
@@ -52,7 +55,7 @@ class ServedRequest {
   bool begun() const { return begun_s_ > 0; }
 
   /// Tells the listener that it is over; choices that go on end with `reason`.
-  void end(FinishReason reason, std::optional<ErrorParts> error, std::vector<Delivery>& out);
+  void end(FinishReason reason, const std::optional<ErrorParts>& error, std::vector<Delivery>& out);
   int64_t new_tokens() const { return new_tokens_; }
 
   CancelFlag stopped;  ///< its rows are wanted no more

@@ -6,30 +6,13 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "runtime/error_parts.h"
 #include "runtime/step_batch.h"
 
 namespace tessera {
 namespace {
 
 using State = CachedPicture::State;
-
-ErrorParts parts_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const Error& e) {
-    return e.parts();
-  } catch (const std::bad_alloc&) {
-    return {.where = "engine", .what = "out of host memory"};
-  } catch (const std::exception& e) {
-    return {.where = "engine", .what = e.what()};
-  }
-}
-
-std::chrono::steady_clock::time_point time_point(double when_s) {
-  using Clock = std::chrono::steady_clock;
-  return Clock::time_point(
-      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(when_s)));
-}
 
 // One stage gains nothing from a second micro-batch: it would read its weights twice.
 SchedulerLimits scheduler_limits(const ServingOptions& options, const Pipeline& pipeline,
@@ -53,7 +36,8 @@ ServingLoop::ServingLoop(const ServingOptions& options, Pipeline& pipeline, Bloc
       blocks_(blocks),
       created_s_(now_s()),
       pictures_(options.picture_cache_bytes),
-      scheduler_(scheduler_limits(options, pipeline, context), blocks) {
+      limits_(scheduler_limits(options, pipeline, context)),
+      scheduler_(std::make_unique<Scheduler>(limits_, blocks)) {
   if (pipeline_.has_vision())
     vision_ = std::make_unique<VisionQueue>(
         pipeline_.vision(),
@@ -81,18 +65,24 @@ RequestId ServingLoop::next_id() {
   return ++last_id_;
 }
 
-void ServingLoop::submit(std::shared_ptr<ServedRequest> request) {
-  const std::lock_guard lock(mutex_);
+void ServingLoop::submit(const std::shared_ptr<ServedRequest>& request) {
+  Lock lock(mutex_);
+  mended_.wait(lock, [&] { return !scheduler_failed_; });
   if (broken_) throw Error(*broken_);
+  const auto place = requests_.emplace(request->id(), request).first;
   try {
-    scheduler_.add(request->scheduled());
+    scheduler_->add(request->scheduled());
   } catch (const Error&) {
+    requests_.erase(place);
     ++counters_.refused;
+    throw;
+  } catch (...) {
+    requests_.erase(place);
+    scheduler_failed_ = true;
+    change();
     throw;
   }
   ++counters_.requests;
-  const RequestId id = request->id();
-  requests_.emplace(id, std::move(request));
   change();
 }
 
@@ -106,7 +96,7 @@ void ServingLoop::alone(const std::function<void()>& body) {
   const std::lock_guard own(owner_);
   {
     const std::lock_guard lock(mutex_);
-    scheduler_.forget_cached();
+    scheduler_->forget_cached();
   }
   body();
 }
@@ -117,20 +107,20 @@ EngineStatus ServingLoop::status() const {
   if (broken_) {
     out.why_not = Error(*broken_).what();
   } else if (stalled_step_ != 0) {
-    out.why_not = fmt::format("micro-batch {} has not come back for more than {:.0f} s",
+    out.why_not = fmt::format("micro-batch {} has not come back for more than {:.1f} s",
                               stalled_step_, options_.stall_s);
   }
   out.ready = out.why_not.empty();
   out.uptime_s = now_s() - created_s_;
-  out.running = scheduler_.running();
-  out.waiting = scheduler_.waiting();
+  out.running = scheduler_->running();
+  out.waiting = scheduler_->waiting();
   out.kv_blocks = blocks_.capacity();
-  out.kv_blocks_used = scheduler_.blocks_used();
-  out.kv_blocks_cached = scheduler_.blocks_cached();
+  out.kv_blocks_used = scheduler_->blocks_used();
+  out.kv_blocks_cached = scheduler_->blocks_cached();
   out.image_cache_bytes = pictures_.bytes();
   out.cached_pictures = pictures_.hits();
   out.pictures = vision_ ? vision_->encoded() : 0;
-  out.preemptions = scheduler_.preemptions();
+  out.preemptions = scheduler_->preemptions();
   for (const InFlight& one : in_flight_)
     out.micro_batches.push_back({.id = one.step.id,
                                  .stage = pipeline_.stage_of(*one.batch),
@@ -147,6 +137,7 @@ void ServingLoop::run() {
   while (true) {
     try {
       if (stopping_) end_all(FinishReason::kCancelled);
+      if (scheduler_failed_) throw std::bad_alloc();
       if (vision_failed_) recover({}, lock);
       end_expired();
       look_after_pictures();
@@ -166,8 +157,7 @@ void ServingLoop::run() {
         continue;
       }
     } catch (...) {
-      if (!lock.owns_lock()) lock.lock();
-      recover(std::current_exception(), lock);
+      start_over_surely(std::current_exception(), lock);
       continue;
     }
     if (requests_.empty() && own.owns_lock()) own.unlock();
@@ -178,7 +168,7 @@ void ServingLoop::run() {
 
 void ServingLoop::wait_for_work(Lock& lock) {
   const auto woken = [&] { return changed_ || stopping_; };
-  const double deadline_s = scheduler_.next_deadline_s();
+  const double deadline_s = scheduler_->next_deadline_s();
   if (std::isinf(deadline_s)) {
     wake_.wait(lock, woken);
   } else {
@@ -190,7 +180,7 @@ void ServingLoop::wait_for_work(Lock& lock) {
 void ServingLoop::start_steps() {
   while (pipeline_.free_slots() > 0) {
     const double begin_s = now_s();
-    std::optional<Step> step = scheduler_.plan();
+    std::optional<Step> step = scheduler_->plan();
     if (!step) return;
     InFlight next{.step = std::move(*step), .batch = nullptr, .started_s = begin_s, .requests = {}};
     try {
@@ -200,7 +190,7 @@ void ServingLoop::start_steps() {
     } catch (...) {
       if (next.batch != nullptr) pipeline_.release(*next.batch);
       const ErrorParts parts = parts_of(std::current_exception());
-      for (const SequenceKey& lost : scheduler_.abandon(next.step))
+      for (const SequenceKey& lost : scheduler_->abandon(next.step))
         end(lost.request, FinishReason::kCancelled, parts);
       return;
     }
@@ -215,10 +205,10 @@ void ServingLoop::fill(InFlight& next) {
   for (const StepPart& part : next.step.parts) {
     const std::shared_ptr<ServedRequest>& request = requests_.at(part.sequence.request);
     if (!request->begun()) {
-      request->begin(scheduler_.cached_rows(request->id()));
+      request->begin(scheduler_->cached_rows(request->id()));
       counters_.prompt_tokens += request->prepared().prompt.ids.size();
       counters_.cached_prompt_tokens +=
-          static_cast<uint64_t>(scheduler_.cached_rows(request->id()));
+          static_cast<uint64_t>(scheduler_->cached_rows(request->id()));
     }
     next.requests.push_back(request);
   }
@@ -249,11 +239,11 @@ void ServingLoop::finish_oldest(Lock& lock) {
 
 void ServingLoop::take_results(InFlight& done) {
   if (done.batch->stopped()) {  // all of it was one request's, which has been cancelled
-    (void)scheduler_.abandon(done.step);
+    (void)scheduler_->abandon(done.step);
     return;
   }
   const std::span<const int32_t> tokens = done.batch->tokens;
-  scheduler_.commit(done.step, tokens);
+  scheduler_->commit(done.step, tokens);
   size_t drawn = 0;
   for (const StepPart& part : done.step.parts) {
     const RequestId id = part.sequence.request;
@@ -269,61 +259,24 @@ void ServingLoop::take_results(InFlight& done) {
       if (request.done()) {
         end(id, FinishReason::kStop);
       } else {
-        scheduler_.end(SequenceKey{.request = id, .choice = choice});
+        scheduler_->end(SequenceKey{.request = id, .choice = choice});
       }
     }
   }
 }
 
-// What was in flight behind the failure is lost, and its requests end with the error; others go on.
-void ServingLoop::recover(std::exception_ptr error, Lock& lock) {
-  for (InFlight& one : in_flight_) {
-    lock.unlock();
-    try {
-      pipeline_.wait(*one.batch);
-    } catch (...) {
-      if (!error) error = std::current_exception();
-    }
-    lock.lock();
-    if (!error) {
-      take_results(one);
-    } else {
-      for (const SequenceKey& lost : scheduler_.abandon(one.step))
-        end(lost.request, FinishReason::kCancelled, parts_of(error));
-    }
-    pipeline_.release(*one.batch);
-  }
-  in_flight_.clear();
-  scheduler_.forget_cached();
-  vision_failed_ = false;
-  stalled_step_ = 0;
-  lock.unlock();
-  try {
-    if (vision_) {
-      vision_->between_pictures([this] { pipeline_.recover(); });
-    } else {
-      pipeline_.recover();
-    }
-    lock.lock();
-  } catch (...) {
-    lock.lock();
-    broken_ = parts_of(std::current_exception());
-    end_all(FinishReason::kCancelled, broken_);
-  }
-}
-
 void ServingLoop::end_expired() {
-  for (const RequestId id : scheduler_.expired(now_s()))
+  for (const RequestId id : scheduler_->expired(now_s()))
     end(id, FinishReason::kCancelled,
         ErrorParts{.where = "request", .what = "its time is over before its answer is whole"});
 }
 
 void ServingLoop::look_after_pictures() {
-  std::vector<std::pair<RequestId, std::string>> failed;
+  std::vector<std::pair<RequestId, std::exception_ptr>> failed;
   for (const auto& [id, request] : requests_) {
     if (request->pictures().empty()) continue;
     const PromptTokens& prompt = request->prepared().prompt;
-    const int64_t cached = scheduler_.cached_rows(id);
+    const int64_t cached = scheduler_->cached_rows(id);
     auto ready = static_cast<int64_t>(prompt.ids.size());
     for (size_t i = 0; i < prompt.pictures.size(); ++i) {
       const std::shared_ptr<CachedPicture>& picture = request->pictures()[i].picture();
@@ -331,29 +284,28 @@ void ServingLoop::look_after_pictures() {
       if (picture->state == State::kReady || place.first_row + place.rows <= cached) continue;
       if (picture->state == State::kFailed) failed.emplace_back(id, picture->failure);
       if (picture->state == State::kNew) {
-        picture->state = State::kQueued;
         vision_->add(picture);
       }
       ready = std::min(ready, place.first_row);
     }
-    scheduler_.set_ready_rows(id, ready);
+    scheduler_->set_ready_rows(id, ready);
   }
-  for (const auto& [id, why] : failed)
-    end(id, FinishReason::kCancelled, ErrorParts{.where = "picture", .what = why});
+  for (const auto& [id, why] : failed) end(id, FinishReason::kCancelled, parts_of(why));
 }
 
 // With the lock.
 
-void ServingLoop::end(RequestId id, FinishReason reason, std::optional<ErrorParts> error) {
+// The listener's news first: once they are there, the rest cannot fail for want of memory.
+void ServingLoop::end(RequestId id, FinishReason reason, const std::optional<ErrorParts>& error) {
   const auto at = requests_.find(id);
   if (at == requests_.end()) return;
-  const std::shared_ptr<ServedRequest> request = std::move(at->second);
-  requests_.erase(at);
+  const std::shared_ptr<ServedRequest> request = at->second;
+  request->end(reason, error, deliveries_);
   request->stopped.cancel();
-  scheduler_.end(id);
+  requests_.erase(at);
   if (error) ++counters_.failed;
   if (!error && reason == FinishReason::kCancelled) ++counters_.cancelled;
-  request->end(reason, std::move(error), deliveries_);
+  scheduler_->end(id);
 }
 
 void ServingLoop::end_all(FinishReason reason, const std::optional<ErrorParts>& error) {
@@ -373,7 +325,7 @@ void ServingLoop::on_encoded(VisionQueue::Encoded encoded) {
     picture.state = State::kReady;
   } else {
     picture.failure = std::move(encoded.failure);
-    vision_failed_ = vision_failed_ || !picture.unwanted.cancelled();
+    vision_failed_ = vision_failed_ || picture.failure != nullptr;
     picture.state = State::kFailed;
   }
   change();
@@ -389,42 +341,12 @@ void ServingLoop::deliver() {
     news.swap(deliveries_);
   }
   for (const Delivery& one : news) {
-    if (one.end) {
-      one.listener->on_end(*one.end);
-    } else {
-      one.listener->on_piece({.choice = one.choice,
-                              .text = one.text,
-                              .logprobs = one.logprobs ? &*one.logprobs : nullptr});
+    try {
+      one.tell();
+    } catch (...) {  // a listener that breaks its word loses its own answer and no other
+      const std::lock_guard lock(mutex_);
+      end(one.request, FinishReason::kCancelled, parts_of(std::current_exception()));
     }
-  }
-}
-
-void ServingLoop::watch() {
-  constexpr double kAgain_s = 1;  // while a step is stuck
-  Lock lock(mutex_);
-  const auto stopping = [&] { return stopping_; };
-  while (!stopping_) {
-    if (in_flight_.empty()) {
-      watch_wake_.wait(lock, [&] { return stopping_ || !in_flight_.empty(); });
-      continue;
-    }
-    const uint64_t step = in_flight_.front().step.id;
-    const double due_s = in_flight_.front().started_s + options_.stall_s;
-    if (stalled_step_ == step || now_s() < due_s) {
-      watch_wake_.wait_until(lock, time_point(std::max(due_s, now_s() + kAgain_s)), stopping);
-      continue;
-    }
-    stalled_step_ = step;
-    const int stage = pipeline_.stage_of(*in_flight_.front().batch);
-    end_all(
-        FinishReason::kCancelled,
-        ErrorParts{.where = fmt::format("stage {}", stage),
-                   .what = "hangs",
-                   .expected = fmt::format("a micro-batch back within {:.0f} s", options_.stall_s),
-                   .hint = "see what else its device is doing"});
-    lock.unlock();
-    deliver();
-    lock.lock();
   }
 }
 

@@ -40,7 +40,8 @@ class ServingLoop {
   /// The picture of these bytes, for a request that is to come; give_back() it or hand it over.
   PictureCache& pictures() { return pictures_; }
   RequestId next_id();
-  void submit(std::shared_ptr<ServedRequest> request);  ///< Throws as Scheduler::add, or what broke
+  void submit(
+      const std::shared_ptr<ServedRequest>& request);  ///< Throws as Scheduler::add, or what broke
   void cancel(RequestId id);
   /// Fills in all but what devices the plan has.
   EngineStatus status() const;
@@ -64,19 +65,23 @@ class ServingLoop {
   void finish_oldest(Lock& lock);
   void take_results(InFlight& done);
   void recover(std::exception_ptr error, Lock& lock);
+  void start_over(const std::exception_ptr& error, Lock& lock);
+  void start_over_surely(const std::exception_ptr& error, Lock& lock);
+  void repair_pipeline(Lock& lock);
   void end_expired();
   void look_after_pictures();
   void wait_for_work(Lock& lock);
 
   // With the lock.
   void fill(InFlight& next);
-  void end(RequestId id, FinishReason reason, std::optional<ErrorParts> error = {});
+  void end(RequestId id, FinishReason reason, const std::optional<ErrorParts>& error = {});
   void end_all(FinishReason reason, const std::optional<ErrorParts>& error = {});
   void change();
   void on_encoded(VisionQueue::Encoded encoded);  // of the vision queue's thread
 
-  void deliver();  // without the lock
-  void watch();    // the third thread
+  void deliver();           // without the lock
+  void watch();             // the third thread
+  void give_up(int stage);  // with the lock
 
   const ServingOptions options_;
   Pipeline& pipeline_;
@@ -85,10 +90,12 @@ class ServingLoop {
   PictureCache pictures_;
 
   mutable std::mutex mutex_;  // of all below
-  std::condition_variable wake_, watch_wake_;
+  std::condition_variable wake_, watch_wake_, mended_;
   bool changed_ = false, stopping_ = false;
   RequestId last_id_ = 0;
-  Scheduler scheduler_;
+  const SchedulerLimits limits_;
+  std::unique_ptr<Scheduler> scheduler_;
+  bool scheduler_failed_ = false;  // half of something is done: its state means nothing
   std::map<RequestId, std::shared_ptr<ServedRequest>> requests_;
   std::deque<InFlight> in_flight_;  // oldest first; changed by the loop's thread alone
   std::vector<Delivery> deliveries_;

@@ -17,10 +17,11 @@ VisionQueue::~VisionQueue() {
   thread_.join();
 }
 
-void VisionQueue::add(std::shared_ptr<CachedPicture> picture) {
+void VisionQueue::add(const std::shared_ptr<CachedPicture>& picture) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(picture));
+    waiting_.push_back(picture);
+    picture->state = CachedPicture::State::kQueued;
   }
   wake_.notify_one();
 }
@@ -62,20 +63,17 @@ void VisionQueue::run() {
 
 VisionQueue::Encoded VisionQueue::encode(std::shared_ptr<CachedPicture> picture) {
   Encoded done{.picture = std::move(picture), .rows = nullptr, .failure = {}};
-  if (done.picture->unwanted.cancelled()) {
-    done.failure = "cancelled";
-    return done;
-  }
+  if (done.picture->unwanted.cancelled()) return done;
   const std::lock_guard lock(encoding_);
   try {
     done.rows = runner_.encode(done.picture->pixels, &done.picture->unwanted);
     done.rows->ready->synchronize();
     runner_.check();
-    if (done.picture->unwanted.cancelled()) throw Cancelled();
+    if (done.picture->unwanted.cancelled()) done.rows.reset();
     done.picture->pixels = {};
-  } catch (const std::exception& e) {
+  } catch (...) {
     done.rows.reset();
-    done.failure = e.what();
+    done.failure = std::current_exception();
   }
   return done;
 }

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,17 +17,17 @@ namespace tessera {
 /// for the tower.
 class VisionQueue {
  public:
-  /// What became of a picture: its rows, or why there are none.
+  /// What became of a picture: its rows; or why there are none, unless it was not wanted any more.
   struct Encoded {
     std::shared_ptr<CachedPicture> picture;
     std::unique_ptr<ImageRows> rows;
-    std::string failure;
+    std::exception_ptr failure;
   };
   /// `on_encoded` is called by the queue's thread.
   VisionQueue(VisionRunner& runner, std::function<void(Encoded)> on_encoded);
   ~VisionQueue();
 
-  void add(std::shared_ptr<CachedPicture> picture);
+  void add(const std::shared_ptr<CachedPicture>& picture);  ///< one that is new
 
   /// Runs `body` while no picture is being encoded.
   void between_pictures(const std::function<void()>& body);

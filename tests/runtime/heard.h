@@ -23,9 +23,9 @@ class Heard final : public AnswerListener {
   }
   void on_end(const AnswerSummary& summary) override {
     const std::lock_guard lock(mutex_);
-    summary_ = summary;
     ++ends_;
     changed_.notify_all();
+    summary_ = summary;  // may fail, in tests of that
   }
 
   /// What it was told at the end; waits for that.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace tessera {
 
@@ -12,6 +13,18 @@ class AllocationLimit {
   ~AllocationLimit();
   AllocationLimit(const AllocationLimit&) = delete;
   AllocationLimit& operator=(const AllocationLimit&) = delete;
+};
+
+/// While one lives, the operator new that comes after `before` others, on whichever thread, throws
+/// std::bad_alloc: memory that was short for a moment. For the same programs.
+class AllocationFailure {
+ public:
+  explicit AllocationFailure(int64_t before);
+  ~AllocationFailure();
+  AllocationFailure(const AllocationFailure&) = delete;
+  AllocationFailure& operator=(const AllocationFailure&) = delete;
+
+  static bool happened();
 };
 
 }  // namespace tessera
