@@ -18,9 +18,13 @@ struct EventFeed::Listeners {
   mutable std::mutex mutex;
   std::condition_variable_any changed;
   std::vector<std::shared_ptr<Exchange>> all;
+  bool closed = false;
 
   void add(const std::shared_ptr<Exchange>& exchange) {
     const std::lock_guard lock(mutex);
+    if (closed)
+      throw HttpError({.status = 503, .code = "stopping"},
+                      {.where = "/v1/events", .what = "the server is stopping"});
     if (all.size() >= max)
       throw HttpError(
           {.status = 503, .code = "too_many_listeners", .headers = {{"Retry-After", "10"}}},
@@ -40,6 +44,11 @@ struct EventFeed::Listeners {
     removed = std::move(*it);
     all.erase(it);
   }
+  std::vector<std::shared_ptr<Exchange>> close() {
+    const std::lock_guard lock(mutex);
+    closed = true;
+    return std::exchange(all, {});
+  }
   std::vector<std::shared_ptr<Exchange>> copy() const {
     const std::lock_guard lock(mutex);
     return all;
@@ -53,9 +62,14 @@ EventFeed::EventFeed(std::function<std::string()> next, double period_s, size_t 
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 EventFeed::~EventFeed() {
+  stop();
+}
+
+void EventFeed::stop() {
+  if (!thread_.joinable()) return;
   thread_.request_stop();
   thread_.join();
-  for (const auto& exchange : listeners_->copy()) exchange->end_stream();
+  for (const auto& exchange : listeners_->close()) exchange->end_stream();
 }
 
 void EventFeed::add(const std::shared_ptr<Exchange>& exchange) {

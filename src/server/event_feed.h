@@ -19,14 +19,16 @@ class EventFeed {
  public:
   /// `next`: the data of the next event, one line; called on the feed's thread.
   EventFeed(std::function<std::string()> next, double period_s, size_t max_listeners);
-  /// Ends all streams.
-  ~EventFeed();
+  ~EventFeed();  ///< stop()
   EventFeed(const EventFeed&) = delete;
   EventFeed& operator=(const EventFeed&) = delete;
 
   /// Begins the stream, and writes to it until the client has gone. HttpError 503 when too many
   /// listen already.
   void add(const std::shared_ptr<Exchange>& exchange);
+
+  /// Ends all streams; add() is a HttpError 503 from then on. From one thread.
+  void stop();
 
   size_t listeners() const;
 

@@ -2,8 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
-#include "server/event_feed.h"
 #include "server/json_response.h"
 #include "server/status_json.h"
 
@@ -14,14 +14,6 @@ constexpr double kEventPeriod_s = 0.1;
 
 Route get(std::string path, HttpHandler handler) {
   return {.method = "GET", .path = std::move(path), .handler = std::move(handler)};
-}
-
-std::shared_ptr<EventFeed> make_feed(const ApiContextPtr& context) {
-  const auto next = [context] {
-    return status_to_json(context->engine.status())
-        .dump(-1, ' ', false, Json::error_handler_t::replace);
-  };
-  return std::make_shared<EventFeed>(next, kEventPeriod_s, context->options.limits.event_listeners);
 }
 
 }  // namespace
@@ -36,13 +28,23 @@ std::vector<Route> status_routes(const ApiContextPtr& context) {
               [context](const std::shared_ptr<Exchange>& exchange) {
                 exchange->respond({.body = plan_to_text(context->engine.plan())});
               }),
-          get("/v1/status",
-              [context](const std::shared_ptr<Exchange>& exchange) {
-                exchange->respond(json_response(engine_to_json(context->engine)));
-              }),
-          get("/v1/events", [feed = make_feed(context)](const std::shared_ptr<Exchange>& exchange) {
-            feed->add(exchange);
+          get("/v1/status", [context](const std::shared_ptr<Exchange>& exchange) {
+            exchange->respond(json_response(engine_to_json(context->engine)));
           })};
+}
+
+std::shared_ptr<EventFeed> make_status_feed(const ApiContextPtr& context) {
+  const auto next = [context] {
+    return status_to_json(context->engine.status())
+        .dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  return std::make_shared<EventFeed>(next, kEventPeriod_s, context->options.limits.event_listeners);
+}
+
+Route event_route(std::shared_ptr<EventFeed> feed) {
+  return get("/v1/events", [feed = std::move(feed)](const std::shared_ptr<Exchange>& exchange) {
+    feed->add(exchange);
+  });
 }
 
 }  // namespace tessera

@@ -1,14 +1,21 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "server/api_context.h"
+#include "server/event_feed.h"
 #include "http/http.h"
 
 namespace tessera {
 
-/// GET /metrics, /v1/plan, /v1/status, and /v1/events: the status as server-sent events, ten times
-/// a second while anybody listens. The feed of events lives as long as the routes.
+/// GET /metrics, /v1/plan and /v1/status.
 std::vector<Route> status_routes(const ApiContextPtr& context);
+
+/// The status as events, ten times a second.
+std::shared_ptr<EventFeed> make_status_feed(const ApiContextPtr& context);
+
+/// GET /v1/events.
+Route event_route(std::shared_ptr<EventFeed> feed);
 
 }  // namespace tessera

@@ -72,7 +72,8 @@ class ApiFixture : public testing::Test {
   static constexpr const char* kCompletions = "/v1/completions";
 
   FakeEngine engine;
-  std::vector<Route> routes = api_routes(engine, {.version = "1.2", .model_aliases = {"alias"}});
+  Api api{engine, {.version = "1.2", .model_aliases = {"alias"}}};
+  std::vector<Route> routes = api.routes();
 };
 
 /// "400 PARAM CODE" of an error's response.

@@ -84,6 +84,14 @@ TEST(EventFeed, OneThatHadLeftIsForgottenAtOnce) {
 
 using EventsTest = ApiFixture;
 
+TEST_F(EventsTest, EndWhenTheServerDrains) {
+  const auto exchange = get("/v1/events");
+  exchange->wait_for_pieces(1);
+  api.stop_events();
+  EXPECT_TRUE(exchange->ended());
+  EXPECT_EQ(refusal(*get("/v1/events")), "503 - stopping");
+}
+
 TEST_F(EventsTest, AreTheStatus) {
   const auto exchange = get("/v1/events");
   exchange->wait_for_pieces(1);
