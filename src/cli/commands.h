@@ -12,6 +12,7 @@ int execute(const RunCommand& command);
 int execute(const ChatCommand& command);
 int execute(const PlanCommand& command);
 int execute(const DevicesCommand& command);
+int execute(const ServeCommand& command);
 int execute(const BenchMachineCommand& command);
 int execute(const BenchModelCommand& command);
 int execute(const BenchQualityCommand& command);

@@ -16,6 +16,7 @@ Commands:
   chat       answer several, in a terminal or from a pipe
   plan       the best split of a model over devices, before loading or buying
   devices    what this machine has, measured
+  serve      many users at once: a web page and an OpenAI-compatible server
   bench      figures beside the machine's limits
   tokenize   text to token ids and back
   pack       a copy of a model that loads without conversion
@@ -25,6 +26,9 @@ Commands:
 Examples:
   What is in the picture?
     tessera run --model-path Yi-VL-6B --image-file cat.jpg --question "What is this?"
+
+  Serve it to a browser and to programs
+    tessera serve --model-path Yi-VL-6B
 
   Would the model fit on three cards with 24 GiB each?
     tessera plan --model-path Yi-VL-34B/config.json --devices 3x24GiB
@@ -115,6 +119,21 @@ Usage: tessera bench machine [OPTIONS]    the processors' limits, and what the k
        tessera bench quality [OPTIONS]    how lower precisions change a model's answers
 
   tessera bench machine --help and its like list the options.
+)";
+
+inline constexpr const char* kServeSummary =
+    "Serves a model to many users at once: an OpenAI-compatible API, metrics, and a web page.";
+inline constexpr const char* kServeExamples =
+    R"(Examples:
+  tessera serve --model-path Yi-VL-6B
+  tessera serve --model-path Yi-VL-34B --devices cuda --host 0.0.0.0 --api-keys keys.txt \
+    --tls-cert cert.pem --tls-key key.pem
+  curl http://127.0.0.1:8080/v1/chat/completions -H "Content-Type: application/json" \
+    -d '{"messages": [{"role": "user", "content": "Hello"}]}'
+
+The page is at the address itself, the description of the API at /openapi.json, metrics for
+Prometheus at /metrics. SIGTERM finishes the answers under way and ends with status 0; a second one
+ends at once.
 )";
 
 inline constexpr const char* kBenchMachineSummary =

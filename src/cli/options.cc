@@ -7,6 +7,7 @@
 #include "cli/option_set.h"
 #include "cli/option_values.h"
 #include "cli/quality_options.h"
+#include "cli/serve_options.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -19,7 +20,7 @@ constexpr int64_t kMaxSequences = 4096;
 constexpr int64_t kMaxBeams = 64;
 constexpr double kMaxTemperature = 100;
 
-void add_output(OptionSet& options, OutputOptions& output, const std::string& json) {
+void add_verbosity(OptionSet& options, OutputOptions& output) {
   const auto say = [&output](Verbosity verbosity) {
     return [&output, verbosity] {
       if (output.verbosity != Verbosity::kNormal && output.verbosity != verbosity)
@@ -28,9 +29,14 @@ void add_output(OptionSet& options, OutputOptions& output, const std::string& js
     };
   };
   options.group("Output");
-  options.flag("--json", output.json, json);
   options.flag("--quiet", say(Verbosity::kQuiet), "Errors only on stderr");
   options.flag("--verbose", say(Verbosity::kVerbose), "More on stderr");
+}
+
+void add_output(OptionSet& options, OutputOptions& output, const std::string& json) {
+  options.group("Output");
+  options.flag("--json", output.json, json);
+  add_verbosity(options, output);
 }
 
 void add_model_path(OptionSet& options, std::string& path, const std::string& description,
@@ -253,6 +259,21 @@ Command parse_devices(Arguments args) {
   return command;
 }
 
+Command parse_serve(Arguments args) {
+  ServeCommand command;
+  command.api.version = TESSERA_VERSION;
+  OptionSet options("tessera serve", kServeSummary, kServeExamples);
+  add_model_path(options, command.engine.model_path, "Folder of the checkpoint");
+  add_engine(options, command.engine);
+  add_loading(options, command.engine);
+  add_serving(options, command);
+  add_verbosity(options, command.output);
+  if (!options.parse(args)) return ShowText{options.help()};
+
+  settle_serving(command);
+  return command;
+}
+
 Command parse_bench_machine(Arguments args) {
   BenchMachineCommand command;
   OptionSet options("tessera bench machine", kBenchMachineSummary, kBenchMachineExamples);
@@ -375,10 +396,10 @@ struct CommandName {
   Command (*parse)(Arguments args);
 };
 
-constexpr CommandName kCommands[] = {{"run", parse_run},     {"chat", parse_chat},
-                                     {"plan", parse_plan},   {"devices", parse_devices},
-                                     {"bench", parse_bench}, {"tokenize", parse_tokenize},
-                                     {"pack", parse_pack}};
+constexpr CommandName kCommands[] = {{"run", parse_run},           {"chat", parse_chat},
+                                     {"plan", parse_plan},         {"devices", parse_devices},
+                                     {"serve", parse_serve},       {"bench", parse_bench},
+                                     {"tokenize", parse_tokenize}, {"pack", parse_pack}};
 
 [[noreturn]] void throw_no_command(Arguments args) {
   std::vector<std::string> names;

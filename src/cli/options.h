@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "http/http_server.h"
+#include "server/api_options.h"
 #include "tessera/bench.h"
 #include "tessera/engine.h"
 #include "tessera/pack.h"
@@ -51,6 +53,16 @@ struct DevicesCommand {
   OutputOptions output;
 };
 
+/// `tessera serve`.
+struct ServeCommand {
+  EngineOptions engine;
+  HttpServerOptions http;
+  ApiOptions api;
+  std::string access_log_file;  ///< "-": stderr; empty: none
+  double drain_s = 60;
+  OutputOptions output;
+};
+
 /// `tessera bench machine`.
 struct BenchMachineCommand {
   OutputOptions output;
@@ -89,9 +101,9 @@ struct ShowText {
   std::string text;
 };
 
-using Command =
-    std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand, BenchMachineCommand,
-                 BenchModelCommand, BenchQualityCommand, TokenizeCommand, PackCommand, ShowText>;
+using Command = std::variant<RunCommand, ChatCommand, PlanCommand, DevicesCommand, ServeCommand,
+                             BenchMachineCommand, BenchModelCommand, BenchQualityCommand,
+                             TokenizeCommand, PackCommand, ShowText>;
 
 /// What the arguments (without the program's own name) ask for. Everything that can be judged
 /// without opening a file has been: a command that comes back has sound numbers and names. Throws

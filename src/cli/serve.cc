@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/access_log_file.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/start_engine.h"
+#include "cli/stop_signals.h"
+#include "server/api.h"
+#include "server/page.h"
+
+namespace tessera {
+namespace {
+
+std::vector<Route> all_routes(Engine& engine, const ApiOptions& options) {
+  std::vector<Route> routes = api_routes(engine, options);
+  for (Route& route : page_routes()) routes.push_back(std::move(route));
+  return routes;
+}
+
+}  // namespace
+
+int execute(const ServeCommand& command) {
+  const double start_s = now_s();
+  StopSignals signals;  // before any thread
+  Console console(STDERR_FILENO, command.output.verbosity);
+  AccessLogFile access_log(command.access_log_file, console);
+
+  const auto engine = start_engine(command.engine, console, signals.flag());
+  HttpServerOptions options = command.http;
+  options.log = console.log_sink();
+  options.access_log = access_log.writer();
+  HttpServer server(std::move(options), all_routes(*engine, command.api));
+  console.say(fmt::format("{} is served at {} after {:.1f} s; open it in a browser. Ctrl-C stops.",
+                          engine->model_name(), server.url(), now_s() - start_s));
+
+  signals.wait();
+  console.say("Answers under way are finished; Ctrl-C again stops at once.");
+  if (!server.drain(command.drain_s))
+    console.say(fmt::format("Some were not finished after {:.0f} s.", command.drain_s));
+  server.stop();
+  return kDoneStatus;
+}
+
+}  // namespace tessera
