@@ -13,7 +13,7 @@ inline constexpr int kMaxPatternNesting = 64;          ///< groups in groups
 inline constexpr int kMaxRepeats = 10'000;             ///< in {m,n}, of characters, of items
 inline constexpr size_t kMaxNfaNodes = 200'000;        ///< of a form, copies of branches included
 inline constexpr size_t kMaxStateCells = 8 << 20;      ///< states times kinds of bytes: 32 MiB
-inline constexpr size_t kMaxCompileWork = 20'000'000;  ///< edges looked at
+inline constexpr size_t kMaxCompileWork = 10'000'000;  ///< edges looked at
 
 /// Values in values, below the answer's own: of JSON mode, of "additionalProperties": true, and of
 /// schemas that refer to themselves.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "tessera/error.h"
@@ -12,7 +13,27 @@ namespace {
 
 constexpr size_t kMostTokenBytes = UINT16_MAX;
 
+// The last byte of each group. Within one: letters that are hexadecimal digits, other letters,
+// marks.
+constexpr std::array<uint8_t, 31> kGroupEnds = {
+    0x08, '\t', '\n', 0x0C, '\r', 0x1F, ' ',  '!', '"', '&', '\'', '+', ',',  '-',  '.', '/',
+    '9',  ':',  '@',  'F',  'Z',  '[',  '\\', ']', '`', 'f', 'z',  '}', 0x7F, 0xC1, 0xFF};
+
+constexpr std::array<uint8_t, 256> kGroupOfByte = [] {
+  std::array<uint8_t, 256> groups{};
+  uint8_t group = 0;
+  for (int byte = 0; byte < 256; ++byte) {
+    groups[byte] = group;
+    if (byte == kGroupEnds[group]) ++group;
+  }
+  return groups;
+}();
+
 }  // namespace
+
+uint32_t byte_group(uint8_t byte) {
+  return kGroupOfByte[byte];
+}
 
 FormVocabulary::FormVocabulary(std::span<const std::string> token_bytes,
                                std::span<const int32_t> end_tokens) {
@@ -62,15 +83,37 @@ void FormVocabulary::make_tree() {
     close_to(static_cast<size_t>(split.first - bytes.begin()));
     while (open.size() < bytes.size()) {
       open.push_back(static_cast<uint32_t>(nodes_.size()));
-      nodes_.push_back({0, static_cast<uint32_t>(tokens_at_nodes_.size()),
-                        static_cast<uint16_t>(open.size()), bytes[open.size() - 1]});
+      const uint8_t byte = bytes[open.size() - 1];
+      nodes_.push_back({.first_token = static_cast<uint32_t>(tokens_at_nodes_.size()),
+                        .groups = uint32_t{1} << byte_group(byte),
+                        .depth = static_cast<uint16_t>(open.size()),
+                        .height = 1,
+                        .byte = byte});
     }
     tokens_at_nodes_.push_back(token);
     if (bytes.size() == 1) single_bytes_.set(bytes[0]);
     last = bytes;
   }
   close_to(0);
-  nodes_.push_back({0, static_cast<uint32_t>(tokens_at_nodes_.size()), 0, 0});
+  sum_up_subtrees();
+  nodes_.push_back({.first_token = static_cast<uint32_t>(tokens_at_nodes_.size())});
+}
+
+void FormVocabulary::sum_up_subtrees() {
+  std::vector<uint32_t> last_at_depth;  // node that leads to the one in hand, by depth
+  std::vector<uint32_t> parents(nodes_.size());
+  for (uint32_t node = 0; node < nodes_.size(); ++node) {
+    last_at_depth.resize(nodes_[node].depth);
+    last_at_depth.back() = node;
+    parents[node] = nodes_[node].depth > 1 ? last_at_depth[nodes_[node].depth - 2U] : node;
+  }
+  for (auto node = static_cast<uint32_t>(nodes_.size()); node-- > 0;) {
+    Node& parent = nodes_[parents[node]];
+    parent.groups |= nodes_[node].groups;
+    if (parents[node] != node)
+      parent.height =
+          std::max<uint16_t>(parent.height, static_cast<uint16_t>(nodes_[node].height + 1));
+  }
 }
 
 std::span<const uint8_t> FormVocabulary::bytes_of(int32_t token) const {

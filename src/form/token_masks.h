@@ -35,6 +35,14 @@ class TokenMasks {
 
  private:
   struct Mask;
+  /// What a state takes without a look at each byte: so many bytes of these groups, in any order.
+  struct Run {
+    uint32_t groups = 0, bytes = 0;
+  };
+  void find_runs();
+  void lengthen_runs(const std::vector<uint32_t>& next);
+  void mark(FormWalk& walk, const FormPlace& place, uint32_t first, uint32_t last,
+            std::span<uint32_t> bits, std::vector<uint32_t>* below) const;
   std::shared_ptr<const Mask> mask_of(uint32_t state, int32_t room) const;
   Mask make_mask(uint32_t state, int32_t room) const;
 
@@ -42,6 +50,7 @@ class TokenMasks {
   std::shared_ptr<const FormVocabulary> vocabulary_;
   std::vector<uint16_t> own_heights_;  // only where single bytes are missing
   const std::vector<uint16_t>& heights_;
+  std::vector<Run> runs_;  // [states]
   mutable std::mutex mutex_;
   mutable std::unordered_map<uint64_t, std::shared_ptr<const Mask>> masks_;  // state, room
   mutable size_t kept_bytes_ = 0;

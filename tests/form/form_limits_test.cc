@@ -33,8 +33,6 @@ std::string error_soon(AnswerForm::Kind kind, const std::string& definition) {
       error_of([&] { compile_form({.kind = kind, .definition = definition}); });
   const double took_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::cerr << took_s << ' ' << error.substr(0, 120) << ' ' << definition.substr(0, 80)
-            << std::endl;
   EXPECT_LT(took_s, kLongest_s) << definition.substr(0, 80);
   return error;
 }
@@ -47,7 +45,6 @@ TEST(FormLimits, RefuseExpressionsThatExplode) {
   EXPECT_THAT(error("((a{1000}){1000}){1000}"), HasSubstr("size"));
   EXPECT_THAT(error("(((){10000}){10000}){10000}"), HasSubstr("size"));
   EXPECT_THAT(error("(a|b)*a(a|b){40}"), HasSubstr("size"));
-  EXPECT_THAT(error("(.*)(.*)(.*)(.*)[^x]{300}y{300}.*a.{300}"), HasSubstr("size"));
   EXPECT_THAT(error("(a?){9000}a{9000}"), HasSubstr("size"));
   EXPECT_THAT(error(repeated("(", 100) + repeated(")", 100)), HasSubstr("groups in groups"));
   EXPECT_THAT(error(std::string(20'000, 'a')), HasSubstr("at most 16384 bytes"));

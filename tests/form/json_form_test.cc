@@ -82,8 +82,8 @@ TEST(JsonForm, BoundsNestingAndBlanks) {
 
 TEST(JsonForm, RandomAnswersAreJson) {
   for (const Vocabulary& vocabulary :
-       {toy_vocabulary(), vocabulary_of(TESSERA_GOLDEN_DIR "/llama_tiny"),
-        vocabulary_of(TESSERA_TEXT_DATA_DIR "/bpe/gpt2")}) {
+       {toy_vocabulary(), vocabulary_of(TESSERA_GOLDEN_DIR "/yi_vl_tiny"),
+        vocabulary_of(TESSERA_TEXT_DATA_DIR "/bpe/llama3")}) {
     const FormMatcher form = json_form(vocabulary);
     std::mt19937 random(7);
     for (int i = 0; i < 150; ++i) {

@@ -18,7 +18,7 @@ std::string pick(std::mt19937& random, std::initializer_list<const char*> from) 
 // Out of few letters, so that texts of the same letters often match.
 std::string random_pattern(std::mt19937& random, int depth) {
   std::string out;
-  for (auto parts = 1 + random() % 3; parts > 0; --parts) {
+  for (auto parts = 1 + random() % 2; parts > 0; --parts) {
     std::string atom =
         pick(random, {"a", "b", "é", "天", ".", "[ab]", "[^a]", "[^é天]", R"(\d)", R"(\w)", R"(\S)",
                       "[a-c\\d]", R"(\u00e9)", R"([\x61-\x63])", R"([\D])", "😀", "(?:)"});
@@ -42,7 +42,7 @@ TEST(PatternForm, TakesWhatPcreMatches) {
   const Vocabulary toy = toy_vocabulary();
   std::mt19937 random(3);
   int taken = 0, too_large = 0;
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 120; ++i) {
     std::string pattern = random_pattern(random, 2);
     if (pattern.find("(?<n>") != pattern.rfind("(?<n>")) continue;  // a name twice
     if (random() % 4 == 0) pattern = "^" + pattern + "$";
@@ -63,8 +63,8 @@ TEST(PatternForm, TakesWhatPcreMatches) {
       taken += matches;
     }
   }
-  EXPECT_GT(taken, 500);
-  EXPECT_LT(too_large, 10);
+  EXPECT_GT(taken, 400);
+  EXPECT_LT(too_large, 5);
 }
 
 TEST(PatternForm, RandomAnswersMatch) {
