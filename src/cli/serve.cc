@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/clock.h"
 #include "cli/access_log_file.h"
 #include "cli/commands.h"
@@ -11,15 +14,6 @@
 #include "server/page.h"
 
 namespace tessera {
-namespace {
-
-std::vector<Route> all_routes(Engine& engine, const ApiOptions& options) {
-  std::vector<Route> routes = api_routes(engine, options);
-  for (Route& route : page_routes()) routes.push_back(std::move(route));
-  return routes;
-}
-
-}  // namespace
 
 int execute(const ServeCommand& command) {
   const double start_s = now_s();
@@ -31,12 +25,16 @@ int execute(const ServeCommand& command) {
   HttpServerOptions options = command.http;
   options.log = console.log_sink();
   options.access_log = access_log.writer();
-  HttpServer server(std::move(options), all_routes(*engine, command.api));
+  Api api(*engine, command.api);
+  std::vector<Route> routes = api.routes();
+  std::ranges::move(page_routes(), std::back_inserter(routes));
+  HttpServer server(std::move(options), std::move(routes));
   console.say(fmt::format("{} is served at {} after {:.1f} s; open it in a browser. Ctrl-C stops.",
                           engine->model_name(), server.url(), now_s() - start_s));
 
   signals.wait();
   console.say("Answers under way are finished; Ctrl-C again stops at once.");
+  api.stop_events();
   if (!server.drain(command.drain_s))
     console.say(fmt::format("Some were not finished after {:.0f} s.", command.drain_s));
   server.stop();

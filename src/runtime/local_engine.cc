@@ -24,6 +24,7 @@ namespace tessera {
 LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
     : model_(read_model(options.model_path)),
       tokenizer_(Tokenizer::open(options.model_path)),
+      forms_(model_, *tokenizer_),
       weights_(ModelWeights::open(model_)),
       serving_options_{.waiting = options.waiting,
                        .picture_cache_bytes = options.picture_cache_bytes,

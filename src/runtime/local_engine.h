@@ -5,6 +5,7 @@
 #include <span>
 
 #include "model/model.h"
+#include "runtime/answer_forms.h"
 #include "runtime/device_set.h"
 #include "runtime/model_weights.h"
 #include "runtime/pipeline.h"
@@ -66,6 +67,7 @@ class LocalEngine final : public Engine {
 
   const ModelSpec model_;
   const std::unique_ptr<Tokenizer> tokenizer_;
+  AnswerForms forms_;
   const ModelWeights weights_;
   DeviceSet devices_;
   Plan plan_;

@@ -45,9 +45,17 @@ RequestId LocalEngine::submit(Request request, std::shared_ptr<AnswerListener> l
           return read_pixels(with_bytes, *model_.config.preprocess);
         }));
     const RequestId id = loop.next_id();
-    loop.submit(std::make_shared<ServedRequest>(id, std::move(request), std::move(prepared),
-                                                std::move(pictures), std::move(listener),
-                                                *tokenizer_));
+    const AnswerForm form = request.form;
+    const int64_t choices = request.choices;
+    if (form.kind != AnswerForm::Kind::kAny)
+      std::ranges::copy(forms_.ends(), std::back_inserter(prepared.ends));
+    const auto served =
+        std::make_shared<ServedRequest>(id, std::move(request), std::move(prepared),
+                                        std::move(pictures), std::move(listener), *tokenizer_);
+    if (form.kind != AnswerForm::Kind::kAny)
+      for (int choice = 0; choice < choices; ++choice)
+        served->restrict_to(choice, forms_.mask(form), model_.config.decoder.vocab);
+    loop.submit(served);
     return id;
   });
 }

@@ -37,6 +37,13 @@ PromptTokens prompt_as_it_is(const Tokenizer& tokenizer, const Request& request)
 
 }  // namespace
 
+std::vector<int32_t> end_tokens(const ModelConfig& config, const Tokenizer& tokenizer) {
+  std::vector<int32_t> ends = models_ends(config);
+  const std::string_view end = template_of(config, "").end_token();
+  if (!end.empty() && tokenizer.id_of(end) >= 0) ends.push_back(tokenizer.id_of(end));
+  return ends;
+}
+
 PreparedRequest prepare_request(const ModelSpec& model, const Tokenizer& tokenizer, int64_t context,
                                 const Request& request, Tokenizer::Specials specials) {
   PreparedRequest out;

@@ -16,6 +16,9 @@ struct PreparedRequest {
   int64_t max_new_tokens = 1;      ///< within the context
 };
 
+/// Tokens that end this model's answers, those of its own template included.
+std::vector<int32_t> end_tokens(const ModelConfig& config, const Tokenizer& tokenizer);
+
 /// Renders and tokenises the request's messages, or takes its prompt as it is. `specials`: whether
 /// a user who writes "<|im_end|>" gets that token. Throws UsageError when they make no prompt,
 /// Error when the prompt leaves no room for an answer in `context` tokens. From any thread.

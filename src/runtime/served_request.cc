@@ -31,6 +31,10 @@ ServedRequest::ServedRequest(RequestId id, Request request, PreparedRequest prep
          .sampler = TokenSampler(request_, prepared_.prompt.prompt_ids, static_cast<int>(choice))});
 }
 
+void ServedRequest::restrict_to(int choice, std::unique_ptr<TokenMask> mask, int64_t vocab) {
+  choices_[static_cast<size_t>(choice)].sampler.restrict_to(std::move(mask), vocab);
+}
+
 ScheduledRequest ServedRequest::scheduled() const {
   ScheduledRequest out{.id = id_,
                        .user = request_.user,
@@ -63,7 +67,8 @@ bool ServedRequest::take(int choice, int32_t token, std::optional<TokenLogprobs>
     of.ended = FinishReason::kStop;
   } else {
     piece.text = of.text.push(token);
-    if (of.text.stopped()) {
+    const TokenMask* form = of.sampler.mask();
+    if (of.text.stopped() || (form != nullptr && form->complete())) {
       of.ended = FinishReason::kStop;
     } else if (of.tokens == prepared_.max_new_tokens) {
       of.ended = FinishReason::kLength;

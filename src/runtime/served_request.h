@@ -34,6 +34,9 @@ class ServedRequest {
                 std::vector<PictureUse> pictures, std::shared_ptr<AnswerListener> listener,
                 const Tokenizer& tokenizer);
 
+  /// Before it is submitted: what one choice may say, of a vocabulary of `vocab` tokens.
+  void restrict_to(int choice, std::unique_ptr<TokenMask> mask, int64_t vocab);
+
   RequestId id() const { return id_; }
   const PreparedRequest& prepared() const { return prepared_; }
   std::span<const PictureUse> pictures() const { return pictures_; }

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "http/http.h"
 #include "server/answer_head.h"
 #include "server/answer_tools.h"
-#include "http/http.h"
 #include "server/logprob_text.h"
 #include "tessera/serving.h"
 

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "server/api_context.h"
 #include "http/http.h"
+#include "server/api_context.h"
 
 namespace tessera {
 

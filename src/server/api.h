@@ -3,10 +3,10 @@
 #include <memory>
 #include <vector>
 
+#include "http/http.h"
 #include "server/api_context.h"
 #include "server/api_options.h"
 #include "server/event_feed.h"
-#include "http/http.h"
 #include "tessera/engine.h"
 
 namespace tessera {

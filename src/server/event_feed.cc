@@ -6,8 +6,8 @@
 #include <chrono>
 #include <utility>
 
-#include "server/event_text.h"
 #include "http/http_errors.h"
+#include "server/event_text.h"
 
 namespace tessera {
 

@@ -3,9 +3,9 @@
 #include <memory>
 #include <vector>
 
+#include "http/http.h"
 #include "server/api_context.h"
 #include "server/event_feed.h"
-#include "http/http.h"
 
 namespace tessera {
 

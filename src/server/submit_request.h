@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "server/api_context.h"
 #include "http/http.h"
 #include "http/http_errors.h"
+#include "server/api_context.h"
 
 namespace tessera {
 

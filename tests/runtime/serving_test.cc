@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 
@@ -180,6 +181,49 @@ TEST_F(ServingTest, ChoicesShareThePromptAndDrawTheirOwnTokens) {
   again->wait();
   EXPECT_FALSE(drawn->text(0) == drawn->text(1) && drawn->text(0) == drawn->text(2));
   for (int choice = 0; choice < 3; ++choice) EXPECT_EQ(drawn->text(choice), again->text(choice));
+}
+
+TEST_F(ServingTest, AnswersHaveTheFormThatIsAskedFor) {
+  start(serving_options("llama_tiny", "2xcpu@16MiB"));
+  Request request = text_request(60);
+  request.ignore_end = false;
+  request.temperature = 1;
+  request.choices = 2;
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    request.seed = seed;
+    request.form = {.kind = AnswerForm::Kind::kRegex, .definition = "(yes|no), [0-9]{3}"};
+    const auto heard = ask(request, 2);
+    const AnswerSummary summary = heard->wait();
+    for (int choice = 0; choice < 2; ++choice) {
+      EXPECT_THAT(heard->text(choice), testing::ContainsRegex("^(yes|no), [0-9][0-9][0-9]$"));
+      EXPECT_EQ(summary.finish_reasons[static_cast<size_t>(choice)], FinishReason::kStop);
+    }
+    request.form = {.kind = AnswerForm::Kind::kJsonSchema,
+                    .definition = R"({"type": "object", "properties": {"n": {"enum": [1, 23]}},
+                                      "required": ["n"], "additionalProperties": false})"};
+    const auto object = ask(request, 2);
+    object->wait();
+    for (int choice = 0; choice < 2; ++choice)
+      EXPECT_THAT(nlohmann::json::parse(object->text(choice)).at("n"), testing::AnyOf(1, 23));
+  }
+  request.form = {.kind = AnswerForm::Kind::kRegex, .definition = "(a"};
+  EXPECT_THAT(error_of([&] { ask(request, 2); }), HasSubstr("(a"));
+}
+
+TEST_F(ServingTest, LogProbabilitiesComeWithEachToken) {
+  start(serving_options("llama_tiny", "2xcpu@16MiB"));
+  Request request = text_request(5);
+  request.top_logprobs = 3;
+  const auto heard = ask(request);
+  heard->wait();
+  const std::vector<TokenLogprobs> logprobs = heard->logprobs();
+  ASSERT_EQ(logprobs.size(), 5U);
+  for (const TokenLogprobs& one : logprobs) {
+    ASSERT_EQ(one.top.size(), 3U);
+    EXPECT_EQ(one.top[0].first, one.token);  // greedy
+    EXPECT_EQ(one.top[0].second, one.logprob);
+    EXPECT_GT(one.top[0].second, one.top[1].second);
+  }
 }
 
 TEST_F(ServingTest, WhatCanNeverRunIsRefusedAtOnce) {

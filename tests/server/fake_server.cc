@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <string_view>
 
-#include "server/api.h"
 #include "http/http_server.h"
+#include "server/api.h"
 #include "tests/server/fake_engine.h"
 
 int main(int argc, char** argv) {
