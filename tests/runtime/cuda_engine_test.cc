@@ -131,6 +131,59 @@ TEST_F(CudaEngine, GivesTheTokensOfCpuDevicesInF32OverEverySplit) {
   }
 }
 
+TEST_F(CudaEngine, PenaltiesAndMinPGiveTheTokensOfCpuDevices) {
+  Request request = question(kText);
+  request.temperature = 1.2;
+  request.min_p = 0.05;
+  request.repetition_penalty = 1.5;
+  request.frequency_penalty = 0.5;
+  request.logit_bias = {{17, 4.0F}, {20, -100.0F}};
+  request.seed = 3;
+  TestEngine cpu(kTextDir, {.layers = {4}});
+  TestEngine gpu(kTextDir, {.layers = {1, 3}}, Precision::kF32, 64, 1, 2, {}, open_next_gpu);
+  EXPECT_EQ(gpu.ask(request).token_ids, cpu.ask(request).token_ids);
+}
+
+// A step with one row of each kind: as it is, edited, masked, told of, and all of these.
+StepResult drawn_step(TestEngine& engine) {
+  const auto vocab = engine.model().config.decoder.vocab;
+  const std::vector<LogitEdit> edits = {{.token = 5, .penalty = 2, .add = 9},
+                                        {.token = 8, .add = 7}};
+  std::vector<uint32_t> mask(static_cast<size_t>((vocab + 31) / 32));
+  mask[0] = 0xf0;
+  const TokenDraw draw = {.options = {.temperature = 0.9F, .min_p = 0.01F}, .random = 1ULL << 62};
+  const std::vector<WantedRow> wanted = {
+      {.draw = draw},
+      {.draw = draw, .edits = edits},
+      {.draw = draw, .mask = mask},
+      {.draw = draw, .top_logprobs = 0},
+      {.draw = draw, .edits = edits, .mask = mask, .top_logprobs = 20}};
+  std::vector<BlockTable> tables;
+  std::vector<DecodeRow> rows;
+  for (int i = 0; i < 5; ++i) tables.emplace_back(engine.blocks());
+  for (int i = 0; i < 5; ++i)
+    rows.push_back({.table = &tables[static_cast<size_t>(i)],
+                    .token = 3 + i,
+                    .position = 0,
+                    .wanted = wanted[static_cast<size_t>(i)]});
+  return engine.runner().decode(rows, false, nullptr);
+}
+
+TEST_F(CudaEngine, AStepsEditsMasksAndLogProbabilitiesAreThoseOfCpuDevices) {
+  TestEngine cpu(kTextDir, {.layers = {4}}, Precision::kF32, 64, 5);
+  TestEngine gpu(kTextDir, {.layers = {2, 2}}, Precision::kF32, 64, 5, 2, {}, open_next_gpu);
+  const StepResult want = drawn_step(cpu), got = drawn_step(gpu);
+  EXPECT_EQ(got.tokens, want.tokens);
+  ASSERT_EQ(got.logprobs.size(), 5U);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(got.logprobs[i].token, want.logprobs[i].token);
+    EXPECT_NEAR(got.logprobs[i].logprob, want.logprobs[i].logprob, 1e-4);
+    ASSERT_EQ(got.logprobs[i].top.size(), i == 4 ? 20U : 0U);
+    for (size_t k = 0; k < got.logprobs[i].top.size(); ++k)
+      EXPECT_NEAR(got.logprobs[i].top[k].second, want.logprobs[i].top[k].second, 1e-4);
+  }
+}
+
 TEST_F(CudaEngine, CardsThatDoNotSeeEachOtherGiveTheSameBits) {
   const Request request = question(kText);
   const LayerSplit split = {.layers = {1, 1, 2}, .embedding = 2};
