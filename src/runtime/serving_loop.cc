@@ -119,7 +119,7 @@ EngineStatus ServingLoop::status() const {
   out.kv_blocks_cached = scheduler_->blocks_cached();
   out.image_cache_bytes = pictures_.bytes();
   out.cached_pictures = pictures_.hits();
-  out.pictures = vision_ ? vision_->encoded() : 0;
+  out.pictures = out.cached_pictures + (vision_ ? vision_->encoded() : 0);
   out.preemptions = scheduler_->preemptions();
   for (const InFlight& one : in_flight_)
     out.micro_batches.push_back({.id = one.step.id,

@@ -160,7 +160,7 @@ TEST_F(ServingTest, ASecondQuestionAboutAPictureSeesItNoMore) {
   other.messages.back().text = "Something else?";
   const AnswerSummary second = ask(other)->wait();
   EXPECT_GE(second.cached_tokens, 320);  // whole blocks up to the question
-  EXPECT_EQ(engine_->status().pictures, 1U);
+  EXPECT_EQ(engine_->status().pictures, 2U);
   EXPECT_EQ(engine_->status().cached_pictures, 1U);
 }
 
