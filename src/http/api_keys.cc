@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/system_error.h"
 #include "base/units.h"
@@ -102,10 +103,17 @@ std::optional<std::string> ApiKeys::owner(std::string_view presented) const {
   return found->owner;
 }
 
-std::string_view bearer_key(std::string_view authorization) {
-  constexpr std::string_view kScheme = "Bearer ";
-  if (!same_ignoring_case(authorization.substr(0, kScheme.size()), kScheme)) return {};
-  return trim_blanks(authorization.substr(kScheme.size()));
+std::string presented_key(std::string_view authorization) {
+  constexpr std::string_view kBearer = "Bearer ", kBasic = "Basic ";
+  const auto is = [&](std::string_view scheme) {
+    return same_ignoring_case(authorization.substr(0, scheme.size()), scheme);
+  };
+  if (is(kBearer)) return std::string(trim_blanks(authorization.substr(kBearer.size())));
+  if (!is(kBasic)) return {};
+  const std::string pair =
+      decode_base64(trim_blanks(authorization.substr(kBasic.size()))).value_or("");
+  const size_t colon = pair.find(':');
+  return colon == pair.npos ? std::string() : pair.substr(colon + 1);
 }
 
 }  // namespace tessera

@@ -41,7 +41,8 @@ class ApiKeys {
   std::vector<Key> keys_;
 };
 
-/// The key in "Authorization: Bearer KEY"; empty: none.
-std::string_view bearer_key(std::string_view authorization);
+/// The key in "Authorization: Bearer KEY", or, as a browser sends it, the password of "Basic"
+/// (RFC 7617), whatever the name; empty: none.
+std::string presented_key(std::string_view authorization);
 
 }  // namespace tessera

@@ -12,11 +12,15 @@ HandlerPool::~HandlerPool() {
   stop();
 }
 
-bool HandlerPool::submit(std::function<void()> task) {
+bool HandlerPool::submit(std::function<void()> task, bool urgent) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopped_ || tasks_.size() >= max_waiting_) return false;
-    tasks_.push_back(std::move(task));
+    if (stopped_ || (tasks_.size() >= max_waiting_ && !urgent)) return false;
+    if (urgent) {
+      tasks_.push_front(std::move(task));
+    } else {
+      tasks_.push_back(std::move(task));
+    }
   }
   filled_.notify_one();
   return true;

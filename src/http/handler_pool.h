@@ -18,9 +18,9 @@ class HandlerPool {
   HandlerPool(const HandlerPool&) = delete;
   HandlerPool& operator=(const HandlerPool&) = delete;
 
-  /// False, and the task dropped, when `max_waiting` wait already, or after stop(). It must not
-  /// throw.
-  bool submit(std::function<void()> task);
+  /// False, and the task dropped, when `max_waiting` wait already, or after stop(). An urgent one
+  /// goes before all others, however many they are. It must not throw.
+  bool submit(std::function<void()> task, bool urgent = false);
 
   /// Drops what waits, and returns when the threads have ended what they run.
   void stop();

@@ -18,7 +18,7 @@ struct Phrase {
   std::string_view text;
 };
 
-constexpr std::array<Phrase, 24> kPhrases = {{{100, "Continue"},
+constexpr std::array<Phrase, 23> kPhrases = {{{100, "Continue"},
                                               {200, "OK"},
                                               {202, "Accepted"},
                                               {204, "No Content"},
@@ -40,8 +40,7 @@ constexpr std::array<Phrase, 24> kPhrases = {{{100, "Continue"},
                                               {500, "Internal Server Error"},
                                               {501, "Not Implemented"},
                                               {503, "Service Unavailable"},
-                                              {504, "Gateway Timeout"},
-                                              {505, "HTTP Version Not Supported"}}};
+                                              {504, "Gateway Timeout"}}};
 
 std::string_view error_type(int status) {
   if (status == 401) return "authentication_error";

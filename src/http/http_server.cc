@@ -1,6 +1,7 @@
 #include "http/http_server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +14,8 @@
 
 namespace tessera {
 namespace {
+
+constexpr rlim_t kOtherDescriptors = 64;  // that the program has open beside its connections
 
 ApiKeys read_keys(const HttpServerOptions& options) {
   ApiKeys keys;
@@ -41,6 +44,16 @@ void check_open_to_network(const HttpServerOptions& options, bool has_keys) {
                     .expected = "keys for those who may use it",
                     .found = "none",
                     .hint = "give a key file, or --insecure to let everybody in"});
+}
+
+void check_descriptors(const HttpServerOptions& options) {
+  rlimit files = {};
+  const auto wanted = static_cast<rlim_t>(options.limits.connections) + kOtherDescriptors;
+  if (!options.log || ::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) return;
+  options.log(
+      LogLevel::kWarning,
+      fmt::format("server: {} open files are allowed (ulimit -n), too few for {} connections",
+                  files.rlim_cur, options.limits.connections));
 }
 
 HttpError too_many_clients(ClientCount::Place place, const HttpLimits& limits) {
@@ -122,6 +135,7 @@ HttpServer::HttpServer(HttpServerOptions options, std::vector<Route> routes)
   const bool has_keys = !keys.empty();
   check_open_to_network(options, has_keys);
   impl_->tls = read_tls(options);
+  check_descriptors(options);
   ListeningSockets sockets = listen_on(options.host, options.port);
   impl_->port = port_of(sockets.sockets.front());
   OriginPolicy::Config origins = {.asks_for_keys = has_keys,

@@ -40,7 +40,9 @@ HttpError no_memory() {
 }
 
 HttpError unknown_key(bool given) {
-  return {{.status = 401, .code = "invalid_api_key", .headers = {{"WWW-Authenticate", "Bearer"}}},
+  return {{.status = 401,
+           .code = "invalid_api_key",
+           .headers = {{"WWW-Authenticate", "Bearer, Basic realm=\"tessera\""}}},
           {.where = "the Authorization header",
            .expected = "\"Bearer\" and a key of this server",
            .found = given ? "another key" : "none"}};
@@ -151,7 +153,7 @@ void HttpSession::accept_head() {
   route_ = match.route;
   const bool preflight = shared_->origins.is_preflight(request_);
   if (!shared_->keys.empty() && !preflight && !(route_ != nullptr && route_->open_to_all)) {
-    const std::string_view key = bearer_key(request_.header("Authorization"));
+    const std::string key = presented_key(request_.header("Authorization"));
     const auto owner = shared_->keys.owner(key);
     if (!owner) throw unknown_key(!key.empty());
     request_.user = entry_.user = *owner;
@@ -205,9 +207,12 @@ void HttpSession::dispatch() {
   make_answer();
   const auto exchange =
       std::make_shared<HttpExchange>(std::move(request_), answer_, std::move(*body_share_));
-  const bool taken = shared_->handlers.submit([exchange, shared = shared_, route = route_] {
-    run_handler(route->handler, exchange, shared->log);
-  });
+  // Whoever asks whether the server lives must not hear "no" because it is busy.
+  const bool taken = shared_->handlers.submit(
+      [exchange, shared = shared_, route = route_] {
+        run_handler(route->handler, exchange, shared->log);
+      },
+      route_->open_to_all);
   if (taken) return;
   const HttpError full({.status = 503, .headers = {{"Retry-After", "1"}}},
                        {.where = "the server",

@@ -102,7 +102,7 @@ void HttpSession::write_out() {
     write_timer_.start(shared_->limits.write_s, kept([this] { check_write_rate(); }));
   connection_->write(std::string_view(out_).substr(out_sent_), kept([this](bool ok, size_t bytes) {
                        writing_ = false;
-                       if (!ok) return close();
+                       if (!ok || phase_ == Phase::kClosed) return close();
                        if (out_is_answer_ && answer_) answer_->sent(bytes);
                        out_sent_ += bytes;
                        if (out_sent_ < out_.size()) return write_out();

@@ -25,8 +25,7 @@ std::string to_text(string_view view) {
 }
 
 [[noreturn]] void refuse_syntax(const error_code& error) {
-  const int status = error == beast::http::error::bad_version ? 505 : 400;
-  throw HttpError({.status = status},
+  throw HttpError({.status = 400},
                   {.where = "the request", .expected = "HTTP/1.1", .found = error.message()});
 }
 
@@ -95,14 +94,13 @@ RequestReader::RequestReader(const HttpLimits& limits)
 
 RequestReader::~RequestReader() = default;
 
-void RequestReader::refuse_long_head(bool in_request_line) const {
-  throw HttpError(
-      {.status = in_request_line ? 414 : 431},
-      {.where = "the request",
-       .what = in_request_line ? "URL" : "headers",
-       .expected = fmt::format("at most {} bytes",
-                               in_request_line ? limits_.target_bytes : limits_.header_bytes),
-       .found = "more"});
+void RequestReader::refuse_long_head(bool long_url) const {
+  throw HttpError({.status = long_url ? 414 : 431},
+                  {.where = "the request",
+                   .what = long_url ? "URL" : "headers",
+                   .expected = fmt::format("at most {} bytes",
+                                           long_url ? limits_.target_bytes : limits_.header_bytes),
+                   .found = "more"});
 }
 
 void RequestReader::check_body_bytes(uint64_t bytes) const {
@@ -115,11 +113,17 @@ void RequestReader::check_body_bytes(uint64_t bytes) const {
                      .found = head_.content_length ? fmt::format("{} bytes", bytes) : "more"});
 }
 
+// Beast tells nothing of a head before all of it is there.
+bool RequestReader::has_long_url(std::string_view rest) const {
+  return head_.method.empty() && std::min(rest.find('\n'), rest.size()) > limits_.target_bytes;
+}
+
 size_t RequestReader::put(std::string_view input, bool& wants_more) {
   error_code error;
   const size_t took = parser_->put(boost::asio::buffer(input.data(), input.size()), error);
   wants_more = error == beast::http::error::need_more;
-  if (error == beast::http::error::header_limit) refuse_long_head(head_.method.empty());
+  if (error == beast::http::error::header_limit) refuse_long_head(has_long_url(input));
+  if (error == beast::http::error::body_limit) check_body_bytes(limits_.body_bytes + 1);
   if (error && !wants_more) refuse_syntax(error);
   return took;
 }
@@ -138,7 +142,7 @@ size_t RequestReader::take(std::string_view input) {
     if (in_head) head_bytes_ += now;
     const size_t line_bytes = wants_more ? input.size() - took : 0;
     if (in_head && head_bytes_ + line_bytes > limits_.header_bytes)
-      refuse_long_head(head_.method.empty());
+      refuse_long_head(has_long_url(input.substr(took)));
     if (line_bytes > limits_.header_bytes)
       throw HttpError({.status = 400},
                       {.where = "the request",

@@ -60,7 +60,8 @@ class RequestReader {
 
   size_t put(std::string_view input, bool& wants_more);
   void finish_head();
-  [[noreturn]] void refuse_long_head(bool in_request_line) const;
+  [[noreturn]] void refuse_long_head(bool long_url) const;
+  bool has_long_url(std::string_view rest) const;
   void check_body_bytes(uint64_t bytes) const;
 
   const HttpLimits limits_;

@@ -8,7 +8,7 @@
 namespace tessera {
 namespace {
 
-[[noreturn]] void refuse(std::string what, std::string expected, std::string found) {
+[[noreturn]] void refuse_target(std::string what, std::string expected, std::string found) {
   throw HttpError({.status = 400}, {.where = "the request's URL",
                                     .what = std::move(what),
                                     .expected = std::move(expected),
@@ -33,7 +33,8 @@ std::string decode_percent(std::string_view text) {
     const int high = at + 2 < text.size() ? hex_digit(text[at + 1]) : -1;
     const int low = at + 2 < text.size() ? hex_digit(text[at + 2]) : -1;
     if (high < 0 || low < 0)
-      refuse("%", "two hexadecimal digits behind it", '"' + std::string(text.substr(at, 3)) + '"');
+      refuse_target("%", "two hexadecimal digits behind it",
+                    '"' + std::string(text.substr(at, 3)) + '"');
     out += static_cast<char>(high * 16 + low);
     at += 2;
   }
@@ -60,14 +61,15 @@ bool is_control(char c) {
 RequestTarget parse_request_target(std::string_view target) {
   if (target == "*") return {.path = "*", .query = {}};
   target = without_scheme_and_host(target);
+  if (!target.starts_with('/') && !target.starts_with('?'))
+    refuse_target("path", "one that begins with /", '"' + std::string(target) + '"');
   const size_t mark = target.find('?');
   RequestTarget parsed = {.path = decode_percent(target.substr(0, mark)), .query = {}};
   if (mark != std::string_view::npos) parsed.query = target.substr(mark + 1);
   if (parsed.path.empty()) parsed.path = "/";
-  if (parsed.path.front() != '/') refuse("path", "one that begins with /", parsed.path);
   if (std::any_of(parsed.path.begin(), parsed.path.end(), is_control))
-    refuse("path", "no control characters", parsed.path);
-  if (!is_utf8(parsed.path)) refuse("path", "UTF-8", "other bytes");
+    refuse_target("path", "no control characters", parsed.path);
+  if (!is_utf8(parsed.path)) refuse_target("path", "UTF-8", "other bytes");
   return parsed;
 }
 

@@ -20,11 +20,8 @@ std::string openssl_reason() {
   return reason == nullptr ? "no reason given" : reason;
 }
 
-[[noreturn]] void refuse(const std::string& file, std::string expected, std::string hint = {}) {
-  throw Error({.where = file,
-               .expected = std::move(expected),
-               .found = openssl_reason(),
-               .hint = std::move(hint)});
+[[noreturn]] void refuse_file(const std::string& file, std::string expected) {
+  throw Error({.where = file, .expected = std::move(expected), .found = openssl_reason()});
 }
 
 // Instead of OpenSSL's own, which asks on the terminal.
@@ -54,7 +51,7 @@ void TlsContext::Free::operator()(ssl_ctx_st* context) const noexcept {
 TlsContext::TlsContext(const std::string& certificate_file, const std::string& key_file)
     : context_(SSL_CTX_new(TLS_server_method())) {
   SSL_CTX* context = context_.get();
-  if (context == nullptr) refuse("TLS", "a context");
+  if (context == nullptr) refuse_file("TLS", "a context");
   // A missing or unreadable file, or a folder, in the system's words rather than OpenSSL's.
   for (const std::string& file : {certificate_file, key_file}) (void)read_file(file, kMiB);
 
@@ -69,12 +66,10 @@ TlsContext::TlsContext(const std::string& certificate_file, const std::string& k
   SSL_CTX_set_alpn_select_cb(context, choose_http1, nullptr);
 
   if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
-    refuse(certificate_file, "a certificate in PEM form");
+    refuse_file(certificate_file, "a certificate in PEM form");
   if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-    refuse(key_file, "the certificate's private key in PEM form",
-           "a key with a password must be decrypted first");
-  if (SSL_CTX_check_private_key(context) != 1)
-    refuse(key_file, "the private key of " + certificate_file);
+    refuse_file(key_file,
+                "the private key of " + certificate_file + " in PEM form, without a password");
 }
 
 }  // namespace tessera

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/units.h"
-#include "server/base64.h"
+#include "base/base64.h"
 #include "server/request_error.h"
 
 namespace tessera {

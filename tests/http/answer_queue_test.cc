@@ -19,7 +19,7 @@ class AnswerQueueTest : public testing::Test {
 };
 
 TEST_F(AnswerQueueTest, WakesOnceForAllThatGathers) {
-  AnswerQueue answer = queue();
+  AnswerQueue answer = queue(1000);
   answer.begin_stream({});
   for (int i = 0; i < 5; ++i) answer.write("ab");
   EXPECT_EQ(woken_, 1);

@@ -91,10 +91,13 @@ TEST(ApiKeys, TakesTheSameTimeForEveryKey) {
 }
 
 TEST(ApiKeys, ReadsTheBearersKey) {
-  EXPECT_EQ(bearer_key("Bearer abc"), "abc");
-  EXPECT_EQ(bearer_key("bearer   abc "), "abc");
+  EXPECT_EQ(presented_key("Bearer abc"), "abc");
+  EXPECT_EQ(presented_key("bearer   abc "), "abc");
+  EXPECT_EQ(presented_key("Basic YW55Om9uZTpuYW1l"), "one:name");  // any:one:name
+  EXPECT_EQ(presented_key("Basic b25lbmFtZQ=="), "");              // no colon
+  EXPECT_EQ(presented_key("Basic ?"), "");
   for (const char* none : {"", "Bearer", "Bearer ", "Basic abc", "Bearerabc"})
-    EXPECT_EQ(bearer_key(none), "") << none;
+    EXPECT_EQ(presented_key(none), "") << none;
 }
 
 }  // namespace

@@ -84,7 +84,6 @@ class ExampleServer {
   }
 
   KeptExchanges kept;
-  std::unique_ptr<HttpServer> server;  // last: ends first
 
  private:
   void add(std::string& to, std::string_view line) {
@@ -98,6 +97,9 @@ class ExampleServer {
 
   std::mutex mutex_;
   std::string events_, accesses_;
+
+ public:
+  std::unique_ptr<HttpServer> server;  // last: ends first
 };
 
 }  // namespace tessera

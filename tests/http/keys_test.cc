@@ -24,7 +24,7 @@ TEST(Keys, GuardEveryRouteButTheOpenOnes) {
   EXPECT_EQ(client.get("/user", "authorization: bearer  fedcba9876543210\r\n").body, "bob");
   const RawResponse refused = client.get("/user");
   EXPECT_EQ(refused.status, 401);
-  EXPECT_EQ(refused.header("WWW-Authenticate"), "Bearer");
+  EXPECT_EQ(refused.header("WWW-Authenticate"), "Bearer, Basic realm=\"tessera\"");
   const Json error = Json::parse(refused.body)["error"];
   EXPECT_EQ(error["type"], "authentication_error");
   EXPECT_EQ(error["code"], "invalid_api_key");

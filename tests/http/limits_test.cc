@@ -159,9 +159,13 @@ TEST(Limits, RequestsThatWaitForAWorker) {
     return response.status == 503;
   }));
   EXPECT_EQ(expected_in(response), "at most 1");
+  RawClient probe(example.port());
+  probe.send("GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n");  // takes a place ahead of all
+  EXPECT_FALSE(probe.gets("503", 0.1));
   go_on = true;
   go_on.notify_all();
   EXPECT_EQ(working.response().body, "done");
+  EXPECT_EQ(probe.response().body, "open");
   EXPECT_EQ(waiting.response().body, "done");
   EXPECT_EQ(refused.get("/hello").status, 200);
 }

@@ -17,10 +17,6 @@ struct Malformed {
   int status = 400;
 };
 
-void PrintTo(const Malformed& malformed, std::ostream* out) {
-  *out << malformed.name;
-}
-
 const std::string kGet = "GET /hello HTTP/1.1\r\nHost: localhost\r\n";
 const std::string kPost = "POST /echo HTTP/1.1\r\nHost: localhost\r\n";
 const std::string kSmuggled = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -31,7 +27,7 @@ std::vector<Malformed> all_malformed() {
       {"noise", std::string("\x01\x02\x03\xff\xfe nonsense\r\n\r\n")},
       {"tls_hello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + "\r\n\r\n"},
       {"http_0_9", "GET /hello\r\n\r\n"},
-      {"http_2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+      {"http_2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
       {"no_target", "GET  HTTP/1.1\r\nHost: localhost\r\n\r\n"},
       {"two_spaces", "GET  /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"},
       {"bare_line_feeds", "GET /hello HTTP/1.1\nHost: localhost\n\n"},
@@ -83,35 +79,29 @@ std::vector<Malformed> all_malformed() {
       {"chunk_of_negative_size", kChunked + "-5\r\nhello\r\n0\r\n\r\n"},
       {"chunk_of_huge_size", kChunked + "FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"},
       {"chunk_that_goes_on", kChunked + "5\r\nhello, world\r\n0\r\n\r\n"},
-      {"chunk_of_bare_lines", kChunked + "5\nhello\n0\n\n"},
       {"length_behind_chunks", kChunked + "0\r\nContent-Length: 43\r\n\r\n" + kSmuggled},
   };
 }
 
-class MalformedRequest : public testing::TestWithParam<Malformed> {};
-
-TEST_P(MalformedRequest, IsRefusedWithItsConnection) {
-  HttpServerOptions options;
-  options.limits.header_s = 1;  // for what looks like the beginning of a longer request
-  ExampleServer example(options);
-  RawClient client(example.port());
-  client.send(GetParam().bytes);
-  client.finish_sending();  // one that waits for more gets no answer
-  const RawResponse response = client.response();
-  EXPECT_EQ(response.status, GetParam().status) << response.body;
-  EXPECT_FALSE(Json::parse(response.body, nullptr, false).is_discarded()) << response.body;
-  const bool head_was_sound = response.header("Connection").empty();
-  if (head_was_sound) {
-    // Only where the URL was wrong and nothing follows.
-    EXPECT_EQ(GetParam().bytes.find("POST"), std::string::npos);
+TEST(MalformedRequests, AreRefusedWithTheirConnection) {
+  ExampleServer example;
+  for (const Malformed& malformed : all_malformed()) {
+    SCOPED_TRACE(malformed.name);
+    RawClient client(example.port());
+    client.send(malformed.bytes);
+    client.finish_sending();  // what waits for more gets no answer
+    const RawResponse response = client.response();
+    EXPECT_EQ(response.status, malformed.status) << response.body;
+    EXPECT_FALSE(Json::parse(response.body, nullptr, false).is_discarded()) << response.body;
+    // The connection may stay where the URL alone was wrong, and nothing follows.
+    if (response.header("Connection").empty()) {
+      EXPECT_EQ(malformed.bytes.find("POST"), std::string::npos);
+    }
+    EXPECT_TRUE(client.ends());
+    EXPECT_EQ(client.response().status, 0) << "a second answer";
   }
-  EXPECT_TRUE(client.ends());
-  EXPECT_EQ(client.response().status, 0) << "a second answer";
   EXPECT_EQ(RawClient(example.port()).get("/hello").status, 200);
 }
-
-INSTANTIATE_TEST_SUITE_P(All, MalformedRequest, testing::ValuesIn(all_malformed()),
-                         [](const auto& test) { return test.param.name; });
 
 TEST(MalformedRequests, AreNoneThatAreOnlyUnusual) {
   ExampleServer example;

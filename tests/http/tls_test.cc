@@ -202,7 +202,7 @@ TEST(Tls, NamesTheFileThatIsWrong) {
               HasSubstr("absent: cannot open"));
   EXPECT_THAT(error_with(noise, own.key_file), HasSubstr("noise.pem: expected a certificate"));
   EXPECT_THAT(error_with(own.certificate_file, noise),
-              HasSubstr("noise.pem: expected the certificate's"));
+              HasSubstr("noise.pem: expected the private key of "));
   EXPECT_THAT(error_with(own.certificate_file, other.key_file),
               HasSubstr("other-key.pem: expected the private key of "));
 }

@@ -184,7 +184,7 @@ TEST_F(ServingTest, ChoicesShareThePromptAndDrawTheirOwnTokens) {
 }
 
 TEST_F(ServingTest, AnswersHaveTheFormThatIsAskedFor) {
-  start(serving_options("llama_tiny", "2xcpu@16MiB"));
+  start(serving_options("yi_vl_tiny", "2xcpu@32MiB"));
   Request request = text_request(60);
   request.ignore_end = false;
   request.temperature = 1;
