@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,28 @@ struct HostReport {
   double f32_flops_per_s = 0, bf16_flops_per_s = 0;  ///< measured, of matmuls with such weights
 };
 
+/// A GPU, and how it fares now. What its driver does not tell is absent.
 struct GpuReport {
   int index = 0;
   std::string name;
   uint64_t memory_bytes = 0, free_bytes = 0;
   std::string driver;
+  std::optional<int> temperature_c = {};
+  std::optional<double> power_w = {}, power_limit_w = {};
+  std::optional<int> clock_mhz = {}, most_clock_mhz = {};  ///< of the multiprocessors
+  /// Why the clocks are lower than they could be: "power limit", "heat", ... Absent: not told.
+  std::optional<std::vector<std::string>> slowed_by = {};
+  std::optional<int> busy_percent = {};  ///< of the last second or less: some kernel ran
+  uint64_t foreign_bytes = 0;            ///< not this process's, the driver's own share included
+  std::optional<int> foreign_processes = {};
+  struct Pcie {
+    int generation = 0, lanes = 0;
+  };
+  std::optional<Pcie> pcie = {}, most_pcie = {};  ///< now, and at most
+  int nvlinks = 0;                                ///< that are up
+  /// To each GPU: "NVLink", "PCIe switch", "host bridge", "NUMA node" (over the bridges of one) or
+  /// "between NUMA nodes"; empty to itself, and where it is not told.
+  std::vector<std::string> paths = {};
 };
 
 struct DevicesReport {

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/gpus.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -52,26 +53,12 @@ std::string host_table(const HostReport& host) {
                     format_flops(host.bf16_flops_per_s))}});
 }
 
-std::string gpu_table(const std::vector<GpuReport>& gpus) {
-  if (gpus.empty()) return "no GPU: there is none, or its driver is not installed\n";
-  std::vector<std::vector<std::string>> rows = {{"gpu", "name", "memory", "free", "driver"}};
-  for (const GpuReport& gpu : gpus)
-    rows.push_back({fmt::format("cuda:{}", gpu.index), gpu.name, format_bytes(gpu.memory_bytes),
-                    format_bytes(gpu.free_bytes), gpu.driver});
-  return format_table(rows);
-}
-
 Json to_json(const DevicesReport& report) {
   const HostReport& host = report.host;
   Json caches = Json::array(), gpus = Json::array();
   for (const HostReport::Cache& cache : host.caches)
     caches.push_back({{"level", cache.level}, {"bytes", cache.bytes}, {"count", cache.count}});
-  for (const GpuReport& gpu : report.gpus)
-    gpus.push_back({{"device", fmt::format("cuda:{}", gpu.index)},
-                    {"name", gpu.name},
-                    {"memory_bytes", gpu.memory_bytes},
-                    {"free_bytes", gpu.free_bytes},
-                    {"driver", gpu.driver}});
+  for (const GpuReport& gpu : report.gpus) gpus.push_back(gpu_to_json(gpu));
   Json json;
   json["host"] = {{"cpu", host.cpu},
                   {"packages", host.packages},
@@ -97,7 +84,7 @@ int execute(const DevicesCommand& command) {
   Output output(STDOUT_FILENO);
   const DevicesReport report = inspect_devices(console.log_sink());
   output.write(command.output.json ? to_json_line(to_json(report))
-                                   : host_table(report.host) + "\n" + gpu_table(report.gpus));
+                                   : host_table(report.host) + "\n" + describe_gpus(report.gpus));
   output.check();
   return output.intact() ? kDoneStatus : kFailedStatus;
 }

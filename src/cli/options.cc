@@ -84,8 +84,9 @@ void add_engine(OptionSet& options, EngineOptions& engine) {
       [&engine](const std::string& value) {
         engine.precision = parse_precision_name("--precision", value);
       },
-      "auto f32 bf16 int8 int6 int5 int4 fp8; auto: the model's own, lower only where memory "
-      "demands it (default: auto)");
+      "auto f32 bf16 int8 int6 int5 int4, and for plan alone fp8; auto: the model's own, lower "
+      "only "
+      "where memory demands it (default: auto)");
   options.value(
       "--kv", "P",
       [&engine](const std::string& value) { engine.kv = parse_kv_name("--kv", value); },

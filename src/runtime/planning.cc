@@ -75,9 +75,11 @@ std::vector<Precision> allowed_precisions(const ModelSpec& model, const std::str
     const Precision forced = named_precision(wanted);
     if (to_run && !runnable(forced))
       throw Error({.where = "--precision",
-                   .expected = "auto, f32, bf16, int8, int6, int5 or int4: CPUs have no fp8",
+                   .expected =
+                       "auto, f32, bf16, int8, int6, int5 or int4: neither CPUs nor GPUs have "
+                       "kernels for fp8 yet",
                    .found = wanted,
-                   .hint = "tessera plan takes all precisions"});
+                   .hint = "int8 takes as many bytes; tessera plan counts with fp8, too"});
     return {forced};
   }
   std::vector<Precision> allowed = {own};

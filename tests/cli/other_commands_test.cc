@@ -181,36 +181,54 @@ TEST(Bench, ComparesPrecisions) {
   EXPECT_THAT(failure_of(with(args, {"--text", folder.path("none")}), 1), HasSubstr("none"));
 }
 
-TEST(Devices, AreMeasured) {
-  const ProgramResult table = run_tessera({"devices"});
+ProgramResult run_with_driver(const std::string& folder, const Args& args) {
+  return run_program(with({"/usr/bin/env", "LD_LIBRARY_PATH=" + folder}, tessera_args(args)));
+}
+
+TEST(Devices, AreMeasuredAndSayHowGpusFare) {
+  const ProgramResult table = run_with_driver(TESSERA_WORKING_DRIVER, {"devices"});
   EXPECT_EQ(table.status, 0) << table.err;
   EXPECT_THAT(table.out, AllOf(HasSubstr("cpu"), HasSubstr("memory"), HasSubstr("GFLOP/s")));
+  EXPECT_THAT(table.out,
+              AllOf(HasSubstr("71 C"), HasSubstr("349 of 350 W"), HasSubstr("1395 of 2100 MHz"),
+                    HasSubstr("97 %"), HasSubstr("power limit, heat"), HasSubstr("4.0 x16"),
+                    HasSubstr("NVLink"), HasSubstr("768.0 MiB in 1")));
 
-  const ProgramResult json = run_tessera({"devices", "--json"});
+  const ProgramResult json = run_with_driver(TESSERA_WORKING_DRIVER, {"devices", "--json"});
   EXPECT_EQ(json.status, 0) << json.err;
-  const Json host = parse_json(json.out, "stdout")["host"];
+  const Json report = parse_json(json.out, "stdout");
+  const Json& host = report["host"];
   EXPECT_GT(host["threads"].get<int>(), 0);
   EXPECT_GT(host["memory_bytes"].get<uint64_t>(), host["available_bytes"].get<uint64_t>());
   // Between a slow laptop under full load and a server that does not exist yet.
   EXPECT_GT(host["read_bytes_per_s"].get<double>(), 1e8);
   EXPECT_LT(host["read_bytes_per_s"].get<double>(), 1e13);
   EXPECT_GT(host["f32_flops_per_s"].get<double>(), 1e7);
+
+  const Json& gpus = report["gpus"];
+  ASSERT_EQ(gpus.size(), 2U);
+  EXPECT_EQ(gpus[0]["temperature_c"], 71);
+  EXPECT_EQ(gpus[0]["slowed_by"], Json::array({"power limit", "heat"}));
+  EXPECT_EQ(gpus[0]["most_pcie"]["lanes"], 16);
+  EXPECT_EQ(gpus[0]["paths"], Json::array({nullptr, "NVLink"}));
+  EXPECT_TRUE(gpus[1]["temperature_c"].is_null());
+  EXPECT_TRUE(gpus[1]["slowed_by"].is_null());
+  EXPECT_EQ(gpus[1]["foreign_bytes"], uint64_t{1} << 30);
 }
 
 TEST(Devices, ABrokenGpuDriverStopsOnlyThoseWhoAskForGpus) {
-  const auto run_with_driver = [](const Args& args) {
-    return run_program(
-        with({"/usr/bin/env", "LD_LIBRARY_PATH=" TESSERA_BROKEN_DRIVER}, tessera_args(args)));
+  const auto run_with_broken = [](const Args& args) {
+    return run_with_driver(TESSERA_BROKEN_DRIVER, args);
   };
-  const ProgramResult devices = run_with_driver({"devices"});
+  const ProgramResult devices = run_with_broken({"devices"});
   EXPECT_EQ(devices.status, 0) << devices.err;
   EXPECT_THAT(devices.out, HasSubstr("GFLOP/s"));
   EXPECT_THAT(devices.err, AllOf(StartsWith("tessera: warning: "), HasSubstr("version mismatch")));
 
   const Args plan = {"plan", "--model-path", kTiny, "--devices"};
-  const ProgramResult cpu = run_with_driver(with(plan, {"cpu@40MiB"}));
+  const ProgramResult cpu = run_with_broken(with(plan, {"cpu@40MiB"}));
   EXPECT_EQ(cpu.status, 0) << cpu.err;
-  const ProgramResult cuda = run_with_driver(with(plan, {"cuda"}));
+  const ProgramResult cuda = run_with_broken(with(plan, {"cuda"}));
   EXPECT_EQ(cuda.status, 1);
   EXPECT_THAT(cuda.err, AllOf(StartsWith("tessera: error: "), HasSubstr("version mismatch")));
 }
