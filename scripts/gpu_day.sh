@@ -3,8 +3,10 @@
 # machine with the GPU may have no compiler and no network:
 #   scripts/gpu_day.sh pack              here: builds for the GPU, records what emulated GPUs answer, and gathers all that
 #                                        a run needs in build/gpu-day (about 50 MB)
-#   scripts/gpu_day.sh run [OUT]         there, from this folder: every step in turn, its result written as it ends, into
-#                                        OUT (build/gpu-day-results); a step that fails stops no other
+#   scripts/gpu_day.sh run [OUT] [SECONDS]
+#                                        there, from this folder: every step in turn, what matters most first, its result
+#                                        written as it ends, into OUT (build/gpu-day-results); a step that fails stops no
+#                                        other; all in SECONDS (1800): what no longer fits is skipped
 #   scripts/gpu_day.sh page OUT          here: bench/results/DATE-CARD.md and .json from what came back
 #   scripts/gpu_day.sh rehearse          here, without a GPU: pack and run on emulated ones, with the demo model
 source "$(dirname "$0")/common.sh"
@@ -50,8 +52,8 @@ pack_for_gpu() {
   say "Programs for the GPU ($CARD_ARCHITECTURES)"
   cmake --preset cuda-release -B build/gpu-day-build -DTESSERA_BENCH=ON \
     "-DCMAKE_CUDA_ARCHITECTURES=$CARD_ARCHITECTURES" >&2
-  cmake --build build/gpu-day-build --target tessera ops_test ops_bench >&2
-  gather build/gpu-day-build src/cli/tessera tests/ops/ops_test bench/ops/ops_bench
+  cmake --build build/gpu-day-build --target tessera ops_test cuda_bench >&2
+  gather build/gpu-day-build src/cli/tessera tests/ops/ops_test bench/ops/cuda_bench
   # Weights are drawn while they load, so 65 GiB are a small folder. Needs numpy.
   python3 tools/checkpoints/synthetic.py "$pack/model" --shape 34b --random >&2
   say "What emulated GPUs answer"
@@ -61,48 +63,91 @@ pack_for_gpu() {
 }
 
 out=
-step() {  # step NAME COMMAND...: its output into OUT/NAME.txt and NAME.log, how it ended into OUT/steps.txt
-  local name=$1 begin=$SECONDS status=done
-  shift
-  say "$name"
-  "$@" > "$out/$name.txt" 2> "$out/$name.log" || status="failed ($?)"
+until=
+# step LIMIT NAME COMMAND...: at most LIMIT seconds, and not past the end; its output into OUT/NAME.txt and NAME.log, how
+# it ended into OUT/steps.txt.
+step() {
+  local limit=$1 name=$2 begin=$SECONDS status=done left=$((until - SECONDS))
+  shift 2
+  if [ "$left" -lt 10 ]; then
+    printf '%s\tskipped (no time left)\t0 s\n' "$name" | tee -a "$out/steps.txt" >&2
+    return
+  fi
+  say "$name ($left s left)"
+  limited $((limit < left ? limit : left)) "$@" > "$out/$name.txt" 2> "$out/$name.log" || status="failed ($?)"
   printf '%s\t%s\t%d s\n' "$name" "$status" $((SECONDS - begin)) | tee -a "$out/steps.txt" >&2
+}
+
+# limited SECONDS COMMAND...: a program, or a function of this script, and all that it has started; 124 when it took longer.
+limited() {
+  local seconds=$1
+  shift
+  if [ "$(type -t "$1")" = function ]; then
+    timeout "$seconds" bash scripts/gpu_day.sh call "$@"
+  else
+    timeout "$seconds" "$@"
+  fi
 }
 
 same_answers() {  # same_answers DEVICES
   diff "$pack/answers.txt" <(answers "$pack/bin/tessera" "$1")
 }
 
-bench_model() {  # bench_model PRECISION
-  "$pack/bin/tessera" bench model --model-path "$pack/model" --devices "$devices" --precision "$1" --context "$context" \
-    --prompt-tokens "$prompt" --new-tokens 32 --json --quiet
+# bench_model PRECISION DEVICES OUT: beside it, what the driver says is in use.
+bench_model() {
+  local sampler=
+  if command -v nvidia-smi > /dev/null; then
+    nvidia-smi --query-gpu=timestamp,memory.used,power.draw,clocks.sm --format=csv,noheader -l 1 > "$3" &
+    sampler=$!
+  fi
+  local status=0
+  "$pack/bin/tessera" bench model --model-path "$pack/model" --devices "$2" --precision "$1" --context "$context" \
+    --prompt-tokens "$prompt" --new-tokens 32 --json --quiet || status=$?
+  [ -z "$sampler" ] || kill "$sampler"
+  return "$status"
 }
 
 run_all() {
   out=${1:-build/gpu-day-results}
+  until=$((SECONDS + ${2:-1800}))
   mkdir -p "$out"
   export LD_LIBRARY_PATH="$PWD/$pack/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   : > "$out/steps.txt"
   git rev-parse HEAD > "$out/commit.txt" 2>/dev/null || true
-  step card sh -c 'nvidia-smi; nvidia-smi -q'
-  step devices "$pack/bin/tessera" devices --json
-  step tests_ops "$pack/bin/ops_test" --gtest_filter='*/cuda' --gtest_brief=1 "--gtest_output=json:$out/tests_ops.json"
-  step answers_one_device same_answers "$one"
-  step answers_three_devices same_answers "$three"
-  step answer_about_a_picture "$pack/bin/tessera" run --model-path "$pack/model" --devices "$devices" --precision bf16 \
+  local graphs="$devices{graphs=on}"
+  export context prompt  # for functions, which run in a shell of their own
+  # What only a GPU can show of rightness, ...
+  step 30 card sh -c 'nvidia-smi; nvidia-smi -q; nvidia-smi topo -m'
+  step 60 devices "$pack/bin/tessera" devices --json
+  step 180 tests_ops "$pack/bin/ops_test" --gtest_filter='*/cuda' --gtest_brief=1 "--gtest_output=json:$out/tests_ops.json"
+  step 120 answers_one_device same_answers "$one"
+  step 120 answers_three_devices same_answers "$three"
+  step 120 answers_as_graphs same_answers "$three{graphs=on}"
+  # ... then of speed: 34B's shape, and the kernels that its time goes to; all others last.
+  step 240 bench_model_bf16 bench_model bf16 "$devices" "$out/memory_bf16.csv"
+  step 120 bench_kernels "$pack/bin/cuda_bench" '--benchmark_filter=matmul/(bf16|int8|int4)/(1|8|1100)/7168/40960|attention' \
+    "--benchmark_out=$out/bench_kernels.json"
+  step 180 answer_about_a_picture "$pack/bin/tessera" run --model-path "$pack/model" --devices "$devices" --precision bf16 \
     --context "$context" --temperature 0 --image-file "${pictures[0]}" --question "$question" --max-new-tokens 8 --json --quiet
-  for precision in bf16 int8 int4; do step "bench_model_$precision" bench_model "$precision"; done
-  step bench_kernels "$pack/bin/ops_bench" --benchmark_filter=cuda "--benchmark_out=$out/bench_kernels.json"
+  step 180 bench_model_int4 bench_model int4 "$devices" "$out/memory_int4.csv"
+  step 180 bench_model_int4_graphs bench_model int4 "$graphs" "$out/memory_int4_graphs.csv"
+  step 180 bench_model_int8 bench_model int8 "$devices" "$out/memory_int8.csv"
+  step 240 bench_model_bf16_graphs bench_model bf16 "$graphs" "$out/memory_bf16_graphs.csv"
+  step 900 bench_all_kernels "$pack/bin/cuda_bench" "--benchmark_out=$out/bench_all_kernels.json"
   ! grep -q failed "$out/steps.txt"
 }
 
 case ${1:-} in
+  call)  # of limited()
+    shift
+    "$@"
+    ;;
   pack)
     pack_for_gpu
     ;;
   run)
     devices=3xcuda:0@24GiB one=cuda:0@1GiB three=3xcuda:0@256MiB context=2048 prompt=1024
-    run_all "${2:-}"
+    run_all "${2:-}" "${3:-}"
     ;;
   page)
     python3 tools/gpu_day_page.py "${2:?the folder that came back}"
@@ -112,8 +157,8 @@ case ${1:-} in
     say "Emulated GPUs in the place of a real one"
     build_emulated
     gather build/cuda-emulated src/cli/tessera tests/ops/ops_test
-    printf '#!/bin/sh\necho "no benchmarks of kernels on emulated GPUs"\n' > "$pack/bin/ops_bench"
-    chmod +x "$pack/bin/ops_bench"
+    printf '#!/bin/sh\necho "no benchmarks of kernels on emulated GPUs"\n' > "$pack/bin/cuda_bench"
+    chmod +x "$pack/bin/cuda_bench"
     cp -r models/demo "$pack/model"
     answers "$pack/bin/tessera" 3xcuda:0@16MiB > "$pack/answers.txt"
     export TESSERA_EMULATED_GPUS=1x2GiB
@@ -121,7 +166,7 @@ case ${1:-} in
     run_all build/gpu-day-results
     ;;
   *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

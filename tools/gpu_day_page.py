@@ -33,6 +33,18 @@ def card_name(folder: Path) -> str:
     return found.group(1).strip() if found else "unknown card"
 
 
+MODELS = ("bf16", "bf16_graphs", "int8", "int4", "int4_graphs")
+
+
+def most_memory(path: Path) -> str:
+    """What the driver said was in use at most: "66012 MiB"; empty where it was not asked."""
+    try:
+        rows = [line.split(", ") for line in path.read_text().splitlines()]
+    except OSError:
+        return ""
+    return max((row[1] for row in rows if len(row) > 1), key=lambda text: int(text.split()[0]), default="")
+
+
 def bench_rows(name: str, bench: dict[str, Any]) -> list[str]:
     return [f"| {name} | {device['name']} | {1e3 * device['planned_decode_s']:.1f} ms | {1e3 * device['measured_decode_s']:.1f} ms "
             f"| {device['planned_prefill_s_per_1000']:.2f} s | {device['measured_prefill_s_per_1000']:.2f} s |"
@@ -57,6 +69,8 @@ def page(results: dict[str, Any]) -> str:
         lines += ["", "Yi-VL-34B's shape, random weights, three logical devices of 24 GiB on the card:", "",
                   "| precision | device | decode planned | measured | 1000 prompt tokens planned | measured |", "|---|---|---|---|---|---|"]
         lines += [row for name, bench in benches.items() for row in bench_rows(name, bench)]
+        lines += ["", "Memory in use at most, as the driver says, with what it takes for itself: "
+                  + ", ".join(f"{name} {used}" for name, used in results["memory_used"].items() if used) + "."]
     if results["kernels"]:
         lines += ["", "| kernel | time | |", "|---|---|---|", *kernel_rows(results["kernels"])]
     return "\n".join(lines) + "\n"
@@ -71,8 +85,9 @@ def main() -> None:
     results = {"date": datetime.date.today().isoformat(), "card": card_name(args.folder),
                "commit": commit.read_text().strip() if commit.exists() else "unknown",
                "steps": read_steps(args.folder), "answer": read_json(args.folder / "answer_about_a_picture.txt"),
-               "models": {precision: read_json(args.folder / f"bench_model_{precision}.txt") for precision in ("bf16", "int8", "int4")},
-               "kernels": read_json(args.folder / "bench_kernels.json"), "tests": read_json(args.folder / "tests_ops.json")}
+               "models": {name: read_json(args.folder / f"bench_model_{name}.txt") for name in MODELS},
+               "memory_used": {name: most_memory(args.folder / f"memory_{name}.csv") for name in MODELS},
+               "kernels": read_json(args.folder / "bench_all_kernels.json") or read_json(args.folder / "bench_kernels.json"), "tests": read_json(args.folder / "tests_ops.json")}
     args.results.mkdir(parents=True, exist_ok=True)
     name = f"{results['date']}-{re.sub(r'[^A-Za-z0-9]+', '-', results['card']).strip('-')}"
     (args.results / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -20,6 +20,8 @@ cudaError_t broken_gpu(const Machine& machine, int gpu) {
 }
 
 cudaError_t error_due(Machine& machine, std::string_view call, int gpu) {
+  const auto counted = machine.calls.find(call);
+  ++(counted != machine.calls.end() ? counted->second : machine.calls[std::string(call)]);
   for (auto failure = machine.failures.begin(); failure != machine.failures.end(); ++failure) {
     if (failure->call != call || failure->gpu != gpu) continue;
     if (failure->after-- > 0) continue;

@@ -26,8 +26,8 @@ cudaError_t note_error(cudaError_t error);
 /// What broke a GPU, with its reason for emulator_report(); cudaSuccess: nothing did.
 cudaError_t broken_gpu(const Machine& machine, int gpu);
 
-/// What the call is to say before it does anything: a failure injected for it, or what broke the
-/// GPU. With the lock held.
+/// Counts the call, and says what it is to say before it does anything: a failure injected for it,
+/// or what broke the GPU. With the lock held.
 cudaError_t error_due(Machine& machine, std::string_view call, int gpu);
 
 /// A refusal with its reason for emulator_report().

@@ -116,6 +116,13 @@ void hold_emulated_memory(int gpu, uint64_t bytes) {
   machine().gpus.at(gpu).foreign_bytes = bytes;
 }
 
+uint64_t emulated_calls(std::string_view call) {
+  const TsanUnseen unseen;
+  const std::lock_guard lock(machine().mutex);
+  const auto found = machine().calls.find(call);
+  return found == machine().calls.end() ? 0 : found->second;
+}
+
 std::string emulator_report() {
   return host_thread().report;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "cuda_emulator/thread_order.h"
 
@@ -21,6 +22,10 @@ struct EmulatedMachine {
   /// A host thread that touches a GPU's memory while no GPU works ends the program, as it would
   /// anywhere else. (While one works, it goes unseen.)
   bool trap_host = true;
+
+  /// ThreadSanitizer takes each CUDA thread for a thread. Otherwise all of a kernel for one step of
+  /// its stream: a hundred times quicker, for tests of whole engines.
+  bool threads_apart = true;
 
   // Virtual time, which cudaEventElapsedTime tells: an op takes its overhead and its bytes by
   // these.
@@ -65,6 +70,10 @@ void forbid_peer_access(int from, int to);
 
 /// Another program holds so much of a GPU's memory.
 void hold_emulated_memory(int gpu, uint64_t bytes);
+
+/// How often a function of the runtime has been called since the machine was set up, or "kernel"
+/// run, on any GPU.
+uint64_t emulated_calls(std::string_view call);
 
 /// Why the calling thread's last call failed, in lines: a deadlock with its places, a pointer to
 /// another GPU's memory. Empty: it did not, or there is no more to say.

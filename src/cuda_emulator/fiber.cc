@@ -28,7 +28,7 @@ Fiber::Fiber() : tsan_fiber_(tsan_current_fiber()) {
   stack_bottom_ = bottom;
 }
 
-Fiber::Fiber(std::function<void()> body) : tsan_fiber_(tsan_make_fiber()) {
+Fiber::Fiber(std::function<void()> body) {
   boost::context::protected_fixedsize_stack stacks(kStackBytes);
   const boost::context::stack_context stack = stacks.allocate();
   stack_bytes_ = stack.size;
@@ -47,10 +47,15 @@ void Fiber::take_tsan_fiber() {
   tsan_fiber_ = tsan_current_fiber();
 }
 
+void Fiber::use_own_tsan_fiber() {
+  if (own_tsan_fiber_ == nullptr) own_tsan_fiber_ = tsan_make_fiber();
+  tsan_fiber_ = own_tsan_fiber_;
+}
+
 void Fiber::switch_to(Fiber& next) {
   departed = this;
   asan_start_switch(&fake_stack_, next.stack_bottom_, next.stack_bytes_);
-  tsan_switch(next.tsan_fiber_);
+  if (next.tsan_fiber_ != tsan_fiber_) tsan_switch(next.tsan_fiber_);
   boost::context::fiber caller = std::move(next.context_).resume();
   asan_finish_switch(fake_stack_);
   departed->context_ = std::move(caller);

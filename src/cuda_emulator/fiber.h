@@ -25,6 +25,8 @@ class Fiber {
 
   /// What runs on this stack from now on is, to ThreadSanitizer, what runs now.
   void take_tsan_fiber();
+  /// ... is a thread of its own.
+  void use_own_tsan_fiber();
   void* tsan_fiber() const { return tsan_fiber_; }
 
  private:
@@ -33,6 +35,7 @@ class Fiber {
   size_t stack_bytes_ = 0;
   void* fake_stack_ = nullptr;  // AddressSanitizer's
   void* tsan_fiber_ = nullptr;
+  void* own_tsan_fiber_ = nullptr;  // once it was asked for
 };
 
 }  // namespace tessera

@@ -17,8 +17,8 @@ struct GridShape {
 };
 
 /// Runs `body` once for every thread of every block, one block after another, on the calling thread
-/// (always the same one). Throws KernelFailure.
-void run_grid(const GridShape& shape, ThreadOrder order, uint64_t seed,
+/// (always the same one), as EmulatedMachine says. Throws KernelFailure.
+void run_grid(const GridShape& shape, ThreadOrder order, uint64_t seed, bool threads_apart,
               const std::function<void()>& body);
 
 }  // namespace tessera

@@ -24,6 +24,7 @@ void Machine::reset(const EmulatedMachine& wanted) {
   links.clear();
   unreachable.clear();
   failures.clear();
+  calls.clear();
   host_clock_us = 0;
   random = Seeded(wanted.seed);
 }

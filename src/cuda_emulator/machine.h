@@ -86,6 +86,7 @@ struct Machine {
   std::map<std::pair<int, int>, double> links;          ///< bytes per second, where set
   std::set<std::pair<int, int>> unreachable;            ///< no peer access, from and to
   std::vector<InjectedFailure> failures;
+  std::map<std::string, uint64_t, std::less<>> calls;  ///< how many, by name
   double host_clock_us = 0;  ///< the latest that a host thread has waited for
 
   Seeded random{1};

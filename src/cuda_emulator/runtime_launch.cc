@@ -56,13 +56,16 @@ cudaError_t check_pointers(const Machine& machine, const KernelLaunch& launch) {
 
 cudaError_t run_kernel(const KernelLaunch& launch, uint64_t seed) {
   ThreadOrder order;
+  bool threads_apart;
   {
     const std::lock_guard lock(machine().mutex);
     if (const cudaError_t due = error_due(machine(), "kernel", launch.stream->device)) return due;
     order = machine().settings.order;
+    threads_apart = machine().settings.threads_apart;
   }
   try {
-    run_grid({launch.grid, launch.block, launch.shared_bytes}, order, seed, launch.body);
+    run_grid({launch.grid, launch.block, launch.shared_bytes}, order, seed, threads_apart,
+             launch.body);
     return cudaSuccess;
   } catch (const KernelFailure& failure) {
     const std::lock_guard lock(machine().mutex);

@@ -30,8 +30,9 @@ ThreadBlock::ThreadBlock() {
   threads_.reserve(kMaxBlockThreads);
 }
 
-void ThreadBlock::set_order(ThreadOrder order, uint64_t seed) {
+void ThreadBlock::set_order(ThreadOrder order, uint64_t seed, bool threads_apart) {
   order_ = order;
+  threads_apart_ = threads_apart;
   random_ = Seeded(seed);
 }
 
@@ -87,6 +88,8 @@ void ThreadBlock::place_threads(dim3 block) {
     DeviceThread& thread = next_fiber();
     thread.index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
     thread.linear = i;
+    if constexpr (kUnderTsan)
+      threads_apart_ ? thread.fiber.use_own_tsan_fiber() : thread.fiber.take_tsan_fiber();
     thread.state = ThreadState::kNew;
     thread.fenced = false;
     thread.last_atomic = nullptr;
@@ -244,10 +247,10 @@ void ThreadBlock::abandon_threads() {
 }
 
 void ThreadBlock::run_as_host(const std::function<void()>& work) {
-  tsan_switch(home_->tsan_fiber());
+  if (threads_apart_) tsan_switch(home_->tsan_fiber());
   work();
   tsan_release(&tokens_->start);
-  tsan_switch(running_->fiber.tsan_fiber());
+  if (threads_apart_) tsan_switch(running_->fiber.tsan_fiber());
   see_host_work();
 }
 

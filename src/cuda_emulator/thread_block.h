@@ -29,7 +29,8 @@ class ThreadBlock {
  public:
   ThreadBlock();
 
-  void set_order(ThreadOrder order, uint64_t seed);
+  /// `threads_apart`: as EmulatedMachine says.
+  void set_order(ThreadOrder order, uint64_t seed, bool threads_apart);
 
   /// Runs `body` once for every thread, from the executor's thread. ThreadSanitizer: all comes
   /// after the caller, and before an acquire of `end_token`. Throws KernelFailure.
@@ -88,6 +89,7 @@ class ThreadBlock {
                 CombineLanes combine, SourcePlace place);
   void abandon_threads();
 
+  bool threads_apart_ = true;
   ThreadOrder order_ = ThreadOrder::kForward;
   Seeded random_{1};
 

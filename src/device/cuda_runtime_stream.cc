@@ -56,7 +56,8 @@ CudaRuntimeStream::CudaRuntimeStream(CudaRuntimeDevice& device, std::string name
       calls_(device.calls()),
       name_(std::move(name)),
       stream_(calls_, background),
-      fault_(calls_, sizeof(KernelFault)) {
+      fault_(calls_, sizeof(KernelFault)),
+      replays_(calls_) {
   new (fault_.data()) KernelFault{};
   queue_ = {.stream = stream_.get(),
             .fault = static_cast<KernelFault*>(fault_.device_address()),
@@ -80,7 +81,15 @@ void CudaRuntimeStream::attempt(const Body& body) noexcept {
   }
 }
 
+// Of a submission.
 void CudaRuntimeStream::fail(std::exception_ptr error) noexcept {
+  if (capturing_)
+    capture_failed_ = true;  // nothing of it has been queued
+  else
+    break_by(std::move(error));
+}
+
+void CudaRuntimeStream::break_by(std::exception_ptr error) noexcept {
   const std::lock_guard lock(mutex_);
   if (!error_) error_ = std::move(error);
   broken_.store(true, std::memory_order_release);
@@ -151,7 +160,56 @@ void CudaRuntimeStream::copy_between_cards(void* to, CudaRuntimeDevice& to_devic
   staged->second.copy(stream_.get(), to, from, bytes);
 }
 
+void CudaRuntimeStream::replay(const ReplayKey& key, const std::function<void()>& submit) {
+  if (!device_.info().graphs) return submit();
+  if (skipping()) return;
+  const CudaReplays::Next next = replays_.next(key);
+  if (next == CudaReplays::Next::kSubmit) return submit();
+  if (next == CudaReplays::Next::kLaunch) {
+    attempt([&] { calls_.check(cudaGraphLaunch(replays_.graph(key), stream_.get()), "a graph"); });
+    return;
+  }
+  cudaGraph_t graph = captured(submit);
+  if (skipping()) {  // from somewhere in the middle on, nothing was captured
+    if (graph != nullptr) calls_.note(cudaGraphDestroy(graph), "freeing a graph");
+    return;
+  }
+  cudaGraphExec_t executable = replays_.keep(key, graph);
+  if (executable == nullptr) return submit();
+  attempt([&] { calls_.check(cudaGraphLaunch(executable, stream_.get()), "a graph"); });
+}
+
+// What is submitted, not queued; null when it cannot be captured. A card that was lost meanwhile
+// says so at the next submission.
+cudaGraph_t CudaRuntimeStream::captured(const std::function<void()>& submit) {
+  cudaGraph_t graph = nullptr;
+  capture_failed_ = false;
+  capturing_ = true;
+  attempt([&] {
+    calls_.check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed), "a capture");
+  });
+  if (!capture_failed_) {
+    const auto end = [&] {
+      calls_.check(cudaStreamEndCapture(stream_.get(), &graph), "a capture");
+    };
+    try {
+      submit();
+    } catch (...) {
+      attempt(end);
+      capturing_ = false;
+      if (graph != nullptr) calls_.note(cudaGraphDestroy(graph), "freeing a graph");
+      throw;
+    }
+    attempt(end);
+  }
+  capturing_ = false;
+  if (!capture_failed_) return graph;
+  if (graph != nullptr) calls_.note(cudaGraphDestroy(graph), "freeing a graph");
+  return nullptr;
+}
+
 void CudaRuntimeStream::run(const Cost&, const Work& work) {
+  assert(!capturing_);
   if (skipping()) return;
   attempt([&] {
     HostCall& call = next_host_call();
@@ -184,7 +242,7 @@ void CudaRuntimeStream::execute(HostCall& call) noexcept {
       if (const std::optional<Error> found = fault()) throw *found;
       call.work(pool_);
     } catch (...) {
-      fail(current_error(device_.info().name, name_));
+      break_by(current_error(device_.info().name, name_));
     }
   }
   call.waiting.store(false, std::memory_order_release);
@@ -194,12 +252,14 @@ void CudaRuntimeStream::record(Event& event) {
   if (typeid(event) != typeid(CudaEvent))
     throw_wrong_event(device_.info().name, "one made by a CUDA device");
   auto& own = static_cast<CudaEvent&>(event);
+  assert(!capturing_);
   assert(own.calls().card() == calls_.card());
   attempt([&] { own.record_on(stream_.get()); });
 }
 
 void CudaRuntimeStream::wait(Event& event) {
   if (!event.in_real_time()) throw_wrong_event(device_.info().name, "one of real time");
+  assert(!capturing_);
   attempt([&] {
     if (typeid(event) != typeid(CudaEvent)) {
       event.synchronize();

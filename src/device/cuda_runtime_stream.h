@@ -10,6 +10,7 @@
 #include "base/worker_pool.h"
 #include "device/cuda_event.h"
 #include "device/cuda_handles.h"
+#include "device/cuda_replays.h"
 #include "device/cuda_runtime_device.h"
 #include "device/cuda_staged_copy.h"
 #include "device/cuda_stream.h"
@@ -32,6 +33,7 @@ class CudaRuntimeStream final : public CudaStream {
   void copy(void* to, Device* to_device, const void* from, Device* from_device,
             uint64_t bytes) override;
   void skip_when(const CancelFlag* flag) override { skip_when_ = flag; }
+  void replay(const ReplayKey& key, const std::function<void()>& submit) override;
   void record(Event& event) override;
   void wait(Event& event) override;
   void synchronize() override;
@@ -47,6 +49,8 @@ class CudaRuntimeStream final : public CudaStream {
 
   const CudaQueue* begin_launch() override;
   void fail(std::exception_ptr error) noexcept override;
+  void break_by(std::exception_ptr error) noexcept;
+  cudaGraph_t captured(const std::function<void()>& submit);
   template <typename Body>
   void attempt(const Body& body) noexcept;
   bool skipping() const;
@@ -65,6 +69,8 @@ class CudaRuntimeStream final : public CudaStream {
   std::optional<CudaRuntimeDevice::Workspace> workspace_;  // from the first launch on
   CudaQueue queue_;
   const CancelFlag* skip_when_ = nullptr;
+  CudaReplays replays_;
+  bool capturing_ = false, capture_failed_ = false;                         // the submitter's own
   std::map<std::pair<const CudaRuntimeDevice*, bool>, StagedCopy> staged_;  // by other end, and way
 
   WorkerPool pool_{1};  // what host calls run with: the driver's thread alone

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "device/work.h"
@@ -35,6 +37,10 @@ class Event {
   virtual bool in_real_time() const { return true; }
 };
 
+/// What tells apart the submissions that Stream::replay repeats: whatever their memory, shapes and
+/// numbers depend on.
+using ReplayKey = std::array<int64_t, 4>;
+
 /// A device's queue: what is submitted runs in order, later than the call, beside other streams.
 /// Submitted to by one thread at a time (synchronize() and the destructor count). Pointers in what
 /// is submitted must stay valid until it has run. A body that throws breaks the stream: what
@@ -57,6 +63,12 @@ class Stream {
   /// events still pass. Null: nothing is skipped. A device that cannot take back what it has queued
   /// may run it all the same. The flag must live until the stream is past that next call.
   virtual void skip_when(const CancelFlag* flag) = 0;
+
+  /// Submits what `submit` submits to this stream: ops, and copies within the device or between it
+  /// and its allocate_host() memory, nothing else. The same key means the same submissions, to the
+  /// last pointer, so that a device that can (DeviceInfo::graphs) keeps them and queues them at
+  /// once when the key comes again, without calling `submit`; what they read may have changed.
+  virtual void replay(const ReplayKey&, const std::function<void()>& submit) { submit(); }
 
   virtual void record(Event& event) = 0;
   /// On a CUDA device an event of another kind of device holds up the submitter, not the stream.

@@ -52,8 +52,14 @@ void set_option(DeviceSpec& spec, std::string_view option) {
   const size_t equals = option.find('=');
   const std::string_view key = option.substr(0, equals);
   const std::string_view value = equals == option.npos ? "" : option.substr(equals + 1);
+  if (spec.kind == DeviceSpec::Kind::kCuda && key == "graphs") {
+    if (value != "on" && value != "off") refuse(spec.text, "graphs=on or graphs=off", option);
+    spec.graphs = value == "on";
+    return;
+  }
+  if (spec.kind == DeviceSpec::Kind::kCuda) refuse(spec.text, "graphs=on or graphs=off", option);
   if (spec.kind != DeviceSpec::Kind::kCpu)
-    refuse(spec.text, "options in {} for cpu devices only", option);
+    refuse(spec.text, "options in {} for cpu and cuda devices only", option);
   if (key == "threads") {
     const auto threads = parse_integer(value, 1, kMaxThreads);
     if (!threads) refuse(spec.text, fmt::format("threads from 1 to {}", kMaxThreads), value);

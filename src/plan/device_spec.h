@@ -23,6 +23,8 @@ struct DeviceSpec {
   int index = -1;        ///< "cuda:1"; -1: the next one
   std::optional<uint64_t> memory_bytes;
 
+  bool graphs = false;  ///< kCuda: decode steps run as CUDA graphs
+
   // kCpu only.
   int threads = 0;  ///< 0: all of the machine's
   double speed = 1;

@@ -71,7 +71,8 @@ std::vector<CardShare> share_cards(const std::vector<DeviceSpec>& specs,
     shares.push_back({.card = card,
                       .name = use.devices == 1 ? fmt::format("cuda:{}", card)
                                                : fmt::format("cuda:{}.{}", card, use.named++),
-                      .budget_bytes = bytes});
+                      .budget_bytes = bytes,
+                      .graphs = spec->graphs});
   }
   return shares;
 }

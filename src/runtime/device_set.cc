@@ -83,8 +83,9 @@ std::vector<std::unique_ptr<Device>> open_cuda(const std::vector<DeviceSpec>& sp
       cards[share.card].free_bytes = free_cuda_bytes(cards[share.card].index);
     for (const CardShare& share : share_cards(specs, cards)) {
       const CudaCard& card = cards[share.card];
-      devices.push_back(
-          open_cuda_device(card.index, {.name = share.name, .budget_bytes = share.budget_bytes}));
+      devices.push_back(open_cuda_device(
+          card.index,
+          {.name = share.name, .budget_bytes = share.budget_bytes, .graphs = share.graphs}));
       card_of.emplace(devices.back().get(), card);
     }
   } else {

@@ -79,6 +79,7 @@ LoadTarget Stage::change_precision(const UnitSpec& unit, Precision precision) {
          .expected = fmt::format("at most the {} it was loaded into", format_bytes(buffer.bytes())),
          .found = format_bytes(needed)});
   const UnitWeights weights(unit, precision, device(), buffer.data());
+  ++weights_changed_;
   if (is_head) {
     head_.emplace(weights);
     head_precision_ = precision;
@@ -97,9 +98,12 @@ void Stage::open_link(Stage& next) {
 }
 
 // The host's copy stays in the micro-batch until that has finished.
-BatchRows Stage::upload_rows(const MicroBatch& batch, const StageSlot& slot) {
+void Stage::upload_rows(const MicroBatch& batch, const StageSlot& slot) {
   const std::span<const int32_t> indices = batch.packed_indices();
   compute_->copy(slot.indices.data, &device(), indices.data(), nullptr, indices.size_bytes());
+}
+
+BatchRows Stage::rows_of(const MicroBatch& batch, const StageSlot& slot) const {
   BatchRows rows = index_views(slot.indices, batch.rows(), batch.sequences, batch.max_blocks);
   for (const int32_t position : batch.positions) {
     rows.max_context = std::max<int64_t>(rows.max_context, position + 1);
@@ -142,8 +146,44 @@ void Stage::submit(MicroBatch& batch, Stage* next) {
 
 void Stage::run_layers(MicroBatch& batch, StageSlot& slot) {
   const SkipScope skip(*compute_, batch.cancel);
-  const BatchRows rows = upload_rows(batch, slot);
+  if (is_plain_decode(batch)) {
+    run_decode(batch, slot);
+    return;
+  }
+  upload_rows(batch, slot);
   copy_blocks(batch);
+  run_rows(batch, slot, rows_of(batch, slot));
+}
+
+// A step like the one before, but for the numbers in the memory that it reads.
+bool Stage::is_plain_decode(const MicroBatch& batch) const {
+  if (!device().info().graphs || batch.rows() != batch.sequences || batch.want_logits ||
+      !batch.copies.empty())
+    return false;
+  if (!head_) return true;
+  if (std::ssize(batch.wanted) != batch.rows()) return false;
+  for (int64_t row = 0; row < batch.rows(); ++row) {
+    const WantedRow& wanted = batch.wanted[static_cast<size_t>(row)];
+    if (wanted.row != row || !wanted.draw || wanted.edited() || wanted.wants_logprobs())
+      return false;
+  }
+  return true;
+}
+
+void Stage::run_decode(MicroBatch& batch, StageSlot& slot) {
+  // What attention launches depends on the longest context, by splits of 256 tokens; a context
+  // rounded up to whole ones launches the same, and a key then lives for 256 steps.
+  constexpr int64_t kSplit = 256;
+  BatchRows rows = rows_of(batch, slot);
+  const int64_t splits = (rows.max_context + kSplit - 1) / kSplit;
+  rows.max_context = std::min(splits * kSplit, batch.max_blocks * kBlockTokens);
+  compute_->replay({batch.slot, batch.rows(), splits, weights_changed_}, [&] {
+    upload_rows(batch, slot);
+    run_rows(batch, slot, rows);
+  });
+}
+
+void Stage::run_rows(MicroBatch& batch, StageSlot& slot, const BatchRows& rows) {
   Tensor hidden = slot.hidden.slice_rows(0, batch.rows());
   for (size_t i = 0; i < layers_.size() && !batch.stopped(); ++i)
     decoder_layer(*compute_, *arena_, model_.config.decoder, layers_[i], buffers_.rope, rows,

@@ -79,8 +79,12 @@ class Stage {
     std::unique_ptr<Event> begin, end, sent;
   };
 
+  bool is_plain_decode(const MicroBatch& batch) const;
   void run_layers(MicroBatch& batch, StageSlot& slot);
-  BatchRows upload_rows(const MicroBatch& batch, const StageSlot& slot);
+  void run_decode(MicroBatch& batch, StageSlot& slot);
+  void run_rows(MicroBatch& batch, StageSlot& slot, const BatchRows& rows);
+  BatchRows rows_of(const MicroBatch& batch, const StageSlot& slot) const;
+  void upload_rows(const MicroBatch& batch, const StageSlot& slot);
   void copy_blocks(const MicroBatch& batch);
   void run_head(MicroBatch& batch, const Tensor& hidden);
 
@@ -97,6 +101,7 @@ class Stage {
   std::vector<DecoderLayer> layers_;
   std::vector<KvPages> pages_;
   std::optional<DecoderHead> head_;
+  int64_t weights_changed_ = 0;  // how often: what was kept of a step is of the weights before
   std::vector<SlotMarks> marks_;
   // Declared last: streams finish what they hold before the memory under it goes.
   std::unique_ptr<Stream> compute_, send_;

@@ -19,6 +19,8 @@ TEST(DeviceSpec, ReadsEveryForm) {
   EXPECT_EQ(cards[2].index, 0);
   EXPECT_EQ(cards[2].memory_bytes, 24ULL << 30);
   EXPECT_EQ(cards[3].index, -1);
+  EXPECT_FALSE(cards[3].graphs);
+  EXPECT_TRUE(parse_devices("cuda:0@24GiB{graphs=on}").front().graphs);
   const auto cpus = parse_devices("2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}");
   ASSERT_EQ(cpus.size(), 2U);
   EXPECT_EQ(cpus[1].threads, 1);
@@ -52,6 +54,9 @@ TEST(DeviceSpec, PointsAtWhatIsWrong) {
                           "cpu{colour=red}",
                           "cpu{threads=2",
                           "cuda{threads=2}",
+                          "cuda{graphs=yes}",
+                          "cpu{graphs=on}",
+                          "24GiB{graphs=on}",
                           "rtx3090:1",
                           "64xcpu,cpu",
                           "3x",

@@ -1,19 +1,12 @@
 // Answers over emulated GPUs: those of virtual CPU devices, for every split, link and order.
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 
-#include "base/units.h"
-#include "cuda_emulator/control.h"
-#include "device/cuda_device.h"
 #include "tests/ops/packed.h"
-#include "tests/runtime/goldens.h"
-#include "tests/runtime/test_engine.h"
+#include "tests/runtime/cuda_engine_fixture.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
@@ -22,45 +15,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// Emulated kernels are slow: one recorded case of 349 tokens, with a picture, and one of 9.
-struct Recorded {
-  const char *checkpoint, *name;
-};
-constexpr Recorded kPicture = {"yi_vl_tiny", "picture_rgb_png"}, kText = {"llama_tiny", "english"};
-constexpr int64_t kTokens = 8;  // of an answer, at most
-
-std::unique_ptr<Device> open_gpu_share(size_t index, int card) {
-  return open_cuda_device(card, {.name = fmt::format("cuda:{}", index),
-                                 .kind = DeviceKind::kCuda,
-                                 .budget_bytes = 60 * kMiB});
-}
-
-// One device to a card, three cards.
-std::unique_ptr<Device> open_next_gpu(size_t index) {
-  return open_gpu_share(index, static_cast<int>(index % 3));
-}
-
-class CudaEngine : public testing::Test {
- protected:
-  CudaEngine() {
-    EmulatedMachine machine = emulated_machine_of_environment();
-    machine.gpus = 3;
-    machine.gpu_bytes = 256 * kMiB;
-    set_up_emulated_machine(machine);
-  }
-  ~CudaEngine() override { mend_emulated_machine(); }
-
-  static GoldenCase golden(const Recorded& recorded) {
-    const std::vector<GoldenCase> cases = read_goldens(recorded.checkpoint);
-    return *std::ranges::find(cases, recorded.name, &GoldenCase::name);
-  }
-  static Request question(const Recorded& recorded) {
-    Request request = request_of(golden(recorded), 0);
-    request.max_new_tokens = std::min(request.max_new_tokens, kTokens);
-    return request;
-  }
-};
 
 const std::string kPictureDir = golden_dir(kPicture.checkpoint);
 const std::string kTextDir = golden_dir(kText.checkpoint);
@@ -206,8 +160,7 @@ TEST_F(CudaEngine, NoOrderOfStreamsChangesABit) {
                                     {ThreadOrder::kRandom, 2},
                                     {ThreadOrder::kRandom, 3}}) {
     SCOPED_TRACE(seed);
-    set_up_emulated_machine(
-        {.gpus = 3, .gpu_bytes = 256 * kMiB, .order = order, .seed = static_cast<uint64_t>(seed)});
+    set_up({.order = order, .seed = static_cast<uint64_t>(seed)});
     TestEngine engine(kTextDir, split, Precision::kF32, 2, 1, 2, {}, open_next_gpu);
     const Answer answer = engine.ask(question(kText));
     if (!first) first = answer;
@@ -389,7 +342,7 @@ TEST_F(CudaEngine, CancellingLeavesNothingBehind) {
 
 // Through planner, measured rates and links, and the loader.
 TEST_F(CudaEngine, AnswersThroughThePlannerWithinTheBytesItPromised) {
-  set_up_emulated_machine({.gpus = 3, .gpu_bytes = 64 * kMiB});
+  set_up({.bytes = 64 * kMiB});
   const auto options = [](const std::string& devices) {
     return EngineOptions{.model_path = kTextDir, .devices = devices, .precision = "f32"};
   };
@@ -414,7 +367,7 @@ TEST_F(CudaEngine, AnswersThroughThePlannerWithinTheBytesItPromised) {
   EXPECT_THAT(error("cuda:3"), HasSubstr("expected cuda:0 to cuda:2"));
   EXPECT_THAT(error("4xcuda"), HasSubstr("expected cuda:0 to cuda:2"));
   EXPECT_THAT(error("3xcuda:0@24MiB"), HasSubstr("cuda:0 has 64.0 MiB"));
-  set_up_emulated_machine({.gpus = 0});
+  set_up({.gpus = 0});
   EXPECT_THAT(error("cuda"), HasSubstr("no GPU on this machine"));
   std::string warning;
   EngineOptions logged = options("auto");
