@@ -80,12 +80,14 @@ const Finding kFindings[] = {
 
 class PlantedBugs : public testing::TestWithParam<Finding> {};
 
-ProgramResult run_planted_bug(std::string_view bug, const char* order) {
+ProgramResult run_planted_bug(std::string_view bug, const char* order, bool together = false) {
   ::setenv("TESSERA_EMULATED_ORDER", order, 1);
   // Each test is a process of its own with one thread.
   // NOLINTNEXTLINE(concurrency-mt-unsafe)
   if (kThreadSanitizer) ::setenv("TSAN_OPTIONS", "halt_on_error=1:symbolize=0", 1);
-  return run_program({TESSERA_PLANTED_BUG, std::string(bug)});
+  std::vector<std::string> command = {TESSERA_PLANTED_BUG, std::string(bug)};
+  if (together) command.emplace_back("together");
+  return run_program(command);
 }
 
 TEST_P(PlantedBugs, AreFound) {
@@ -116,6 +118,18 @@ TEST_P(PlantedBugs, AreFound) {
   EXPECT_TRUE(!finding.by_order || results.size() > 1) << *results.begin();
   EXPECT_TRUE(!finding.by_nan || nan) << *results.begin();
 }
+
+#ifdef TESSERA_UNDER_TSAN
+// What streams do to each other shows all the same, and what threads of a kernel do does not.
+TEST(PlantedStreamBugs, AreFoundWhereAKernelIsOneThread) {
+  for (const char* bug :
+       {"no_event_wait", "event_too_early", "pinned_overwritten", "pinned_read_too_early"})
+    EXPECT_THAT(run_planted_bug(bug, "reverse", true).err, HasSubstr("data race")) << bug;
+  for (const char* bug : {"no_barrier", "blocks_race"})
+    EXPECT_THAT(run_planted_bug(bug, "reverse", true).err, testing::Not(HasSubstr("data race")))
+        << bug;
+}
+#endif
 
 INSTANTIATE_TEST_SUITE_P(All, PlantedBugs, testing::ValuesIn(kFindings),
                          [](const auto& test) { return std::string(test.param.bug); });

@@ -5,12 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "cuda_emulator/control.h"
 #include "tessera/error.h"
 #include "tests/cuda_emulator/device_vector.h"
 #include "tests/cuda_emulator/planted_bugs.h"
 
-// planted_bug NAME: runs one wrong program, in the order that TESSERA_EMULATED_ORDER says, and
-// prints what came out:
+// planted_bug NAME [together]: runs one wrong program, in the order that TESSERA_EMULATED_ORDER
+// says, and prints what came out: (together: with a kernel's threads as one to ThreadSanitizer)
 //   report ...        the emulator has refused it: the Error's line
 //   result 3f2a nan   bits of the result in short; "nan": there is one among them
 // A sanitizer may end it before.
@@ -51,7 +52,12 @@ int run_planted(const PlantedBug& bug) {
 }  // namespace tessera
 
 int main(int argc, char** argv) {
-  const std::string name = argc == 2 ? argv[1] : "";
+  const std::string name = argc >= 2 ? argv[1] : "";
+  if (argc == 3 && argv[2] == std::string("together")) {
+    tessera::EmulatedMachine machine = tessera::emulated_machine_of_environment();
+    machine.threads_apart = false;
+    tessera::set_up_emulated_machine(machine);
+  }
   for (const auto& bugs : {tessera::planted_kernel_bugs(), tessera::planted_host_bugs()})
     for (const tessera::PlantedBug& bug : bugs)
       if (bug.name == name) return tessera::run_planted(bug);

@@ -11,6 +11,7 @@
 namespace tessera {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -187,6 +188,19 @@ TEST_F(CudaSteps, ALostCardIsToldByEveryCallAndTheOthersLive) {
       EXPECT_EQ(engine->blocks().free_blocks(), engine->blocks().capacity());
     }
   }
+}
+
+// As a user of the library meets it.
+TEST_F(CudaSteps, ALostCardIsTheEnginesErrorFromThenOn) {
+  set_up({.bytes = 64 * kMiB});
+  const auto engine = Engine::create(
+      {.model_path = golden_dir(kText.checkpoint), .devices = "3xcuda@4MiB", .precision = "f32"});
+  const Request request = question(kText);
+  EXPECT_FALSE(engine->generate(request).token_ids.empty());
+  break_emulated_gpu(1, cudaErrorECCUncorrectable);
+  const std::string line = error_of([&] { engine->generate(request); });
+  EXPECT_THAT(line, AllOf(StartsWith("cuda:1: "), HasSubstr("ECC")));
+  EXPECT_EQ(error_of([&] { engine->generate(request); }), line);
 }
 
 // A call that fails alone ends the request; the card is whole, and so is the next one.
