@@ -15,6 +15,7 @@ CARD_ARCHITECTURES=${CARD_ARCHITECTURES:-"80-virtual;90-real"}
 pack=build/gpu-day
 question="What is in the picture?"
 pictures=(models/demo/pictures/0{0,1,2}.png)
+pictures=("${pictures[@]:0:${PICTURES:=3}}")
 precisions=(f32 bf16 int8 int4)
 
 # Programs and the libraries that they need, but those of the C library.
@@ -64,6 +65,7 @@ pack_for_gpu() {
 
 out=
 until=
+patience=1  # what limits are multiplied with: emulated GPUs are slow
 # step LIMIT NAME COMMAND...: at most LIMIT seconds, and not past the end; its output into OUT/NAME.txt and NAME.log, how
 # it ended into OUT/steps.txt.
 step() {
@@ -74,6 +76,7 @@ step() {
     return
   fi
   say "$name ($left s left)"
+  limit=$((patience * limit))
   limited $((limit < left ? limit : left)) "$@" > "$out/$name.txt" 2> "$out/$name.log" || status="failed ($?)"
   printf '%s\t%s\t%d s\n' "$name" "$status" $((SECONDS - begin)) | tee -a "$out/steps.txt" >&2
 }
@@ -152,9 +155,11 @@ case ${1:-} in
   page)
     python3 tools/gpu_day_page.py "${2:?the folder that came back}"
     ;;
-  rehearse)
+  rehearse)  # all of it, with one picture
     rm -rf "$pack" build/gpu-day-results
     say "Emulated GPUs in the place of a real one"
+    export PICTURES=1
+    pictures=("${pictures[0]}")
     build_emulated
     gather build/cuda-emulated src/cli/tessera tests/ops/ops_test
     printf '#!/bin/sh\necho "no benchmarks of kernels on emulated GPUs"\n' > "$pack/bin/cuda_bench"
@@ -163,7 +168,8 @@ case ${1:-} in
     answers "$pack/bin/tessera" 3xcuda:0@16MiB > "$pack/answers.txt"
     export TESSERA_EMULATED_GPUS=1x2GiB
     devices=3xcuda:0@16MiB one=cuda:0@64MiB three=3xcuda:0@16MiB context=512 prompt=40
-    run_all build/gpu-day-results
+    patience=10
+    run_all build/gpu-day-results 7200
     ;;
   *)
     sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
