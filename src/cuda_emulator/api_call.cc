@@ -20,6 +20,7 @@ cudaError_t broken_gpu(const Machine& machine, int gpu) {
 }
 
 cudaError_t error_due(Machine& machine, std::string_view call, int gpu) {
+  const TsanUnseen unseen;
   const auto counted = machine.calls.find(call);
   ++(counted != machine.calls.end() ? counted->second : machine.calls[std::string(call)]);
   for (auto failure = machine.failures.begin(); failure != machine.failures.end(); ++failure) {
