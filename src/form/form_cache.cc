@@ -1,6 +1,7 @@
 #include "form/form_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tessera {
 

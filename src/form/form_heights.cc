@@ -1,6 +1,7 @@
 #include "form/form_heights.h"
 
 #include <algorithm>
+#include <span>
 
 #include "form/form_limits.h"
 

@@ -1,6 +1,7 @@
 #include "form/number_range.h"
 
 #include <map>
+#include <utility>
 
 #include "form/determinise.h"
 #include "form/form_limits.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
 #include "form/form_limits.h"
 #include "form/json_grammar.h"

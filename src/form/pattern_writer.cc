@@ -1,6 +1,7 @@
 #include "form/pattern_writer.h"
 
 #include <array>
+#include <utility>
 
 #include "form/form_limits.h"
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "form/form_limits.h"
 
 namespace tessera {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "form/form_limits.h"
 #include "tessera/error.h"

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 
+#include "base/json.h"
 #include "text/tokenizer.h"
 
 namespace tessera {
@@ -145,6 +148,13 @@ std::string random_answer(FormMatcher matcher, std::mt19937& random, int steps) 
   }
   ADD_FAILURE() << "no end comes behind " << text.substr(0, 1000);
   return text;
+}
+
+void record_answer(const std::string& schema, const std::string& answer) {
+  const char* file = std::getenv("TESSERA_WRITE_ANSWERS");
+  if (file == nullptr) return;
+  std::ofstream(file, std::ios::app)
+      << Json{{"schema", Json::parse(schema)}, {"answer", answer}}.dump() << '\n';
 }
 
 }  // namespace tessera

@@ -36,4 +36,8 @@ std::vector<int32_t> allowed_tokens(const FormMatcher& matcher);
 /// those that bring it to an end. Fails the test when there is none to go on with, or no end comes.
 std::string random_answer(FormMatcher matcher, std::mt19937& random, int steps);
 
+/// Appends the two to the file that TESSERA_WRITE_ANSWERS names, if any, for
+/// tools/forms_by_jsonschema.py.
+void record_answer(const std::string& schema, const std::string& answer);
+
 }  // namespace tessera
