@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "device/device.h"
 #include "device/host.h"
+#include "device/read_bandwidth.h"
 
 namespace tessera {
 namespace {
@@ -95,9 +96,10 @@ void measure_all(int runs) {
   measure_throughput(*device, runs);
   measure_handover(*device, runs);
   measure_synchronize(*device, runs);
-  WorkerPool pool(read_host_info().usable_cores());
+  const HostInfo host = read_host_info();
+  WorkerPool pool(host.usable_cores());
   fmt::print("{:44} {} by {} threads\n", "read bandwidth",
-             format_bandwidth(measure_read_bandwidth(pool)), pool.threads());
+             format_bandwidth(measure_read_bandwidth(pool, uncached_bytes(host))), pool.threads());
 }
 
 }  // namespace

@@ -34,6 +34,9 @@ struct ModelBenchOptions {
   int64_t new_tokens = 32;
   int64_t sequences = 1;  ///< decoded together
   int repeats = 3;
+  /// Reads memory before and after each token, so that its bandwidth is that of the same moment.
+  /// For models above the size of the caches, which this empties; on CPU devices.
+  bool reads = false;
 };
 
 /// One loaded model, timed. Times are the best of the repeats: others on the machine only make
@@ -46,6 +49,8 @@ struct ModelBench {
   double decode_step_s = 0;           ///< one token of each sequence
   double flops_per_prefill = 0;       ///< of matmuls and attention
   double bytes_per_decode_step = 0;   ///< weights and KV cache read
+  double read_bytes_per_s = 0;        ///< beside the tokens, the median; 0 where not asked for
+  double decode_share_of_reads = 0;   ///< each step's bandwidth over that beside it, the median
   std::vector<DeviceReport> devices;  ///< each stage's planned and measured times
   Plan plan;
 

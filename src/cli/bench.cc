@@ -58,6 +58,9 @@ std::string to_table(const ModelBench& bench) {
       {fmt::format("decode, {} at once", bench.sequences), format_duration(bench.decode_step_s),
        fmt::format("{:.1f}", bench.decode_tokens_per_s()),
        billions(bench.bytes_per_decode_step / bench.decode_step_s) + " GB/s"}};
+  if (bench.read_bytes_per_s > 0)
+    rows.push_back({"reads beside it", "", share(bench.decode_share_of_reads, 1),
+                    billions(bench.read_bytes_per_s) + " GB/s"});
   std::vector<std::vector<std::string>> stages = {
       {"device", "layers", "decode planned", "measured", "1000 tokens planned", "measured"}};
   for (const DeviceReport& device : bench.devices)
@@ -91,6 +94,8 @@ Json to_json(const ModelBench& bench) {
           {"decode_tokens_per_s", bench.decode_tokens_per_s()},
           {"prefill_flops_per_s", bench.flops_per_prefill / bench.prefill_s},
           {"decode_bytes_per_s", bench.bytes_per_decode_step / bench.decode_step_s},
+          {"read_bytes_per_s", bench.read_bytes_per_s},
+          {"decode_share_of_reads", bench.decode_share_of_reads},
           {"devices", std::move(devices)}};
 }
 

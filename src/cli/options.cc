@@ -305,6 +305,8 @@ Command parse_bench_model(Arguments args) {
   count("--sequences", command.bench.sequences, kMaxSequences,
         "Sequences decoded together (default: 1)");
   count("--repeats", command.bench.repeats, 1000, "The best of so many runs counts (default: 3)");
+  options.flag("--reads", command.bench.reads,
+               "Read memory beside each token, and say what share of it the model reached");
   add_output(options, command.output, "One JSON object instead of the table");
   if (!options.parse(args)) return ShowText{options.help()};
   return command;

@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "base/worker_pool.h"
-
 namespace tessera {
 
 /// One logical processor that this process may use.
@@ -60,10 +58,5 @@ ProcessMemory read_process_memory(const HostSource& source = {});
 /// empty, which leaves threads to the scheduler, when there are more devices than cores, or when a
 /// quota grants fewer: then which cores are free changes from moment to moment.
 std::vector<std::vector<int>> divide_cpus(const HostInfo& host, int count);
-
-/// Bytes per second that all threads of `pool` together read from memory: the best of several
-/// passes of a sum over a buffer of `bytes`, which must be well above the L3 cache (or it measures
-/// that). Takes about a fifth of a second. Called from outside the pool.
-double measure_read_bandwidth(WorkerPool& pool, uint64_t bytes = uint64_t{256} << 20);
 
 }  // namespace tessera

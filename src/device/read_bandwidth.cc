@@ -1,16 +1,16 @@
+#include "device/read_bandwidth.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "device/device.h"
-#include "device/host.h"
 
 namespace tessera {
 namespace {
 
-constexpr uint64_t kPieceBytes = kMiB;
+constexpr uint64_t kPieceBytes = kMiB, kFewestBytes = 256 * kMiB;
 
 uint64_t sum(const std::byte* data) {
   std::array<uint64_t, 8> sums = {};  // independent, so that adding never waits for adding
@@ -24,29 +24,41 @@ uint64_t sum(const std::byte* data) {
 
 }  // namespace
 
-double measure_read_bandwidth(WorkerPool& pool, uint64_t bytes) {
-  constexpr int kPasses = 8;
-  bytes = round_up(std::max(bytes, kPieceBytes), kPieceBytes);
-  // The memory that weights are in: the same pages, so the same speed.
-  const auto memory = open_virtual_device({.name = "host", .budget_bytes = bytes});
-  const DeviceBuffer buffer = memory->allocate(bytes, MemoryKind::kFixed, "bandwidth measurement");
-  auto* data = static_cast<std::byte*>(buffer.data());
-  const auto pieces = static_cast<int64_t>(bytes / kPieceBytes);
-  pool.for_each(pieces, [&](int64_t piece) {  // untouched pages would all be one page of zeros
+ReadProbe::ReadProbe(WorkerPool& pool, uint64_t bytes)
+    : pool_(pool),
+      bytes_(round_up(std::max(bytes, kPieceBytes), kPieceBytes)),
+      // The memory that weights are in: the same pages, so the same speed.
+      memory_(open_virtual_device({.name = "host", .budget_bytes = bytes_})),
+      buffer_(memory_->allocate(bytes_, MemoryKind::kFixed, "bandwidth measurement")) {
+  auto* data = static_cast<std::byte*>(buffer_.data());
+  pool_.for_each(static_cast<int64_t>(bytes_ / kPieceBytes), [&](int64_t piece) {
+    // untouched pages would all be one page of zeros
     std::memset(data + piece * static_cast<int64_t>(kPieceBytes), 1, kPieceBytes);
   });
+}
 
-  double best_s = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const double begin_s = now_s();
-    pool.for_each(pieces, [&](int64_t piece) {
-      const uint64_t total = sum(data + piece * static_cast<int64_t>(kPieceBytes));
-      asm volatile("" : : "r"(total));  // the compiler must believe that someone looks at it
-    });
-    const double elapsed_s = now_s() - begin_s;
-    if (pass == 0 || elapsed_s < best_s) best_s = elapsed_s;
-  }
-  return static_cast<double>(bytes) / best_s;
+double ReadProbe::pass() {
+  const auto* data = static_cast<const std::byte*>(buffer_.data());
+  const double begin_s = now_s();
+  pool_.for_each(static_cast<int64_t>(bytes_ / kPieceBytes), [&](int64_t piece) {
+    const uint64_t total = sum(data + piece * static_cast<int64_t>(kPieceBytes));
+    asm volatile("" : : "r"(total));  // the compiler must believe that someone looks at it
+  });
+  return static_cast<double>(bytes_) / (now_s() - begin_s);
+}
+
+uint64_t uncached_bytes(const HostInfo& host) {
+  const uint64_t caches = host.l3_bytes * static_cast<uint64_t>(std::max(host.l3_count, 1));
+  return std::min(std::max(kFewestBytes, 2 * caches),
+                  std::max(kFewestBytes, host.available_bytes / 4));
+}
+
+double measure_read_bandwidth(WorkerPool& pool, uint64_t bytes) {
+  constexpr int kPasses = 8;
+  ReadProbe probe(pool, bytes);
+  double best = 0;
+  for (int pass = 0; pass < kPasses; ++pass) best = std::max(best, probe.pass());
+  return best;
 }
 
 }  // namespace tessera

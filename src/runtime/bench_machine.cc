@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "device/host.h"
+#include "device/read_bandwidth.h"
 #include "ops/peak.h"
 #include "ops/rates.h"
 #include "tessera/bench.h"
@@ -38,7 +39,7 @@ MachineBench bench_machine() {
   const auto device = open_virtual_device(
       {.name = "bench", .budget_bytes = kBudgetBytes, .threads = bench.threads});
   const KernelRates rates = measure_kernel_rates(*device);
-  bench.read_bytes_per_s = measure_read_bandwidth(pool);
+  bench.read_bytes_per_s = measure_read_bandwidth(pool, uncached_bytes(info));
   for (const Precision precision : kPrecisions) {
     if (precision == Precision::kFp8) continue;
     bench.kernels.push_back({.precision = precision,

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <random>
 
 #include "base/clock.h"
+#include "device/read_bandwidth.h"
+#include "plan/device_spec.h"
 #include "runtime/local_engine.h"
 #include "tessera/bench.h"
 
@@ -20,12 +23,52 @@ PromptTokens random_prompt(int64_t tokens, int64_t vocab) {
   return prompt;
 }
 
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+// The bandwidth of memory around each of several steps.
+class ReadsBeside {
+ public:
+  explicit ReadsBeside(const std::string& devices)
+      : pool_(threads_of(devices)), probe_(pool_, uncached_bytes(read_host_info())) {}
+
+  void before() { before_ = probe_.pass(); }
+  void after(double step_s) {
+    const double rate = (before_ + probe_.pass()) / 2;
+    rates_.push_back(rate);
+    readable_.push_back(rate * step_s);
+  }
+
+  double bytes_per_s() const { return median(rates_); }
+  double readable_bytes() const { return median(readable_); }  // in the time of a step
+
+ private:
+  // As many as the largest device has: in a step of one sequence devices take turns.
+  static int threads_of(const std::string& devices) {
+    int most = 0;
+    for (const DeviceSpec& device : parse_devices(devices))
+      most = std::max(most, device.threads > 0 ? device.threads : read_host_info().usable_cores());
+    return most;
+  }
+
+  WorkerPool pool_;
+  ReadProbe probe_;
+  double before_ = 0;
+  std::vector<double> rates_, readable_;
+};
+
 // Sequences of one engine that start with the same prompt, and the times of what they did.
 class Run {
  public:
-  Run(LocalEngine& engine, const ModelBenchOptions& options, const CancelFlag* cancel)
+  Run(LocalEngine& engine, const ModelBenchOptions& options, ReadsBeside* reads,
+      const CancelFlag* cancel)
       : engine_(engine),
         options_(options),
+        reads_(reads),
         cancel_(cancel),
         prompt_(random_prompt(options.prompt_tokens, engine.model().config.decoder.vocab)) {}
 
@@ -44,9 +87,12 @@ class Run {
                       .token = 1,
                       .position = options_.prompt_tokens + step,
                       .wanted = {.draw = TokenDraw{}}});
+    if (reads_ != nullptr) reads_->before();
     const double start = now_s();
     done(engine_.runner().decode(rows, false, cancel_));
-    decode_step_s = std::min(decode_step_s, now_s() - start);
+    const double step_s = now_s() - start;
+    if (reads_ != nullptr) reads_->after(step_s);
+    decode_step_s = std::min(decode_step_s, step_s);
   }
 
   double prefill_s = std::numeric_limits<double>::infinity();
@@ -59,6 +105,7 @@ class Run {
 
   LocalEngine& engine_;
   const ModelBenchOptions& options_;
+  ReadsBeside* reads_;  // null: none are wanted
   const CancelFlag* cancel_;
   const PromptTokens prompt_;
   std::vector<BlockTable> tables_;
@@ -108,8 +155,10 @@ ModelBench bench_model(const ModelBenchOptions& options, const CancelFlag* cance
                    .prefill_s = std::numeric_limits<double>::infinity(),
                    .decode_step_s = std::numeric_limits<double>::infinity(),
                    .plan = engine.plan()};
+  std::optional<ReadsBeside> reads;
+  if (options.reads) reads.emplace(options.engine.devices);
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
-    Run run(engine, options, cancel);
+    Run run(engine, options, reads ? &*reads : nullptr, cancel);
     for (int64_t i = 0; i < options.sequences; ++i) run.prefill();
     for (int64_t step = 0; step < options.new_tokens; ++step) run.decode(step);
     bench.prefill_s = std::min(bench.prefill_s, run.prefill_s);
@@ -117,6 +166,10 @@ ModelBench bench_model(const ModelBenchOptions& options, const CancelFlag* cance
   }
   bench.devices = engine.devices();
   count_work(engine.model(), engine.plan(), engine.limits(), bench);
+  if (reads) {
+    bench.read_bytes_per_s = reads->bytes_per_s();
+    bench.decode_share_of_reads = bench.bytes_per_decode_step / reads->readable_bytes();
+  }
   return bench;
 }
 

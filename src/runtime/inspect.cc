@@ -1,6 +1,7 @@
 #include "device/gpu.h"
 #include "device/gpu_monitor.h"
 #include "device/host.h"
+#include "device/read_bandwidth.h"
 #include "ops/rates.h"
 #include "runtime/calibration.h"
 #include "tessera/devices.h"
@@ -69,7 +70,7 @@ DevicesReport inspect_devices(const LogSink& log) {
   host.available_bytes = info.available_bytes;
 
   WorkerPool pool(info.usable_cores());
-  host.read_bytes_per_s = measure_read_bandwidth(pool);
+  host.read_bytes_per_s = measure_read_bandwidth(pool, uncached_bytes(info));
   const KernelRates rates = recalibrated_rates(info.usable_cores(), 1);
   host.f32_flops_per_s = rates.flops(Precision::kF32);
   host.bf16_flops_per_s = rates.flops(Precision::kBF16);

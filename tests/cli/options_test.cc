@@ -224,10 +224,11 @@ TEST(Options, Bench) {
   EXPECT_EQ(defaults.bench.prompt_tokens, 256);
   EXPECT_EQ(defaults.bench.new_tokens, 32);
   EXPECT_EQ(defaults.bench.sequences, 1);
+  EXPECT_FALSE(defaults.bench.reads);
   const auto bench = parse_as<BenchModelCommand>(
       {"bench", "model", "--model-path", "M", "--precision", "int4", "--prompt-tokens", "1100",
        "--new_tokens", "7", "--sequences", "8", "--repeats", "2", "--devices", "2xcpu@1GiB", "--kv",
-       "int8"});
+       "int8", "--reads"});
   EXPECT_EQ(bench.bench.engine.precision, "int4");
   EXPECT_EQ(bench.bench.engine.kv, "int8");
   EXPECT_EQ(bench.bench.engine.devices, "2xcpu@1GiB");
@@ -235,6 +236,7 @@ TEST(Options, Bench) {
   EXPECT_EQ(bench.bench.new_tokens, 7);
   EXPECT_EQ(bench.bench.sequences, 8);
   EXPECT_EQ(bench.bench.repeats, 2);
+  EXPECT_TRUE(bench.bench.reads);
   EXPECT_EQ(error_of([] {
               parse({"bench", "speed"});
             }),

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/units.h"
+#include "device/read_bandwidth.h"
 #include "tests/device/fake_root.h"
 #include "tests/support/error_of.h"
 
@@ -124,6 +125,19 @@ TEST(ReadBandwidth, IsThatOfARealMachine) {
   const double bytes_per_s = measure_read_bandwidth(pool, 16 * kMiB);
   EXPECT_GT(bytes_per_s, 1e8);   // a sanitizer's build on a busy machine
   EXPECT_LT(bytes_per_s, 1e13);  // caches reach a few TB/s
+}
+
+TEST(ReadBandwidth, IsMeasuredFarOutsideTheCaches) {
+  HostInfo host = {.l3_bytes = 32 * kMiB, .l3_count = 1, .available_bytes = 64 * kGiB};
+  EXPECT_EQ(uncached_bytes(host), 256 * kMiB);
+  host.l3_bytes = 300 * kMiB;
+  EXPECT_EQ(uncached_bytes(host), 600 * kMiB);
+  host.l3_count = 2;
+  EXPECT_EQ(uncached_bytes(host), 1200 * kMiB);
+  host.available_bytes = 2 * kGiB;  // half of it would be too much to take
+  EXPECT_EQ(uncached_bytes(host), 512 * kMiB);
+  host.available_bytes = 0;  // the system does not say
+  EXPECT_EQ(uncached_bytes(host), 256 * kMiB);
 }
 
 }  // namespace
