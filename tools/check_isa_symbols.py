@@ -5,7 +5,7 @@
 
 The linker keeps one copy of an inline function that several files define. Were it the copy of a file
 compiled for AVX-512, the program would die on a processor without it. So those files may define no
-weak symbol at all. Looks at the objects named *_avx*; the others are ignored.
+weak symbol at all. Looks at the objects named *_avx* and *_amx*; the others are ignored.
 """
 
 import re
@@ -20,7 +20,7 @@ def weak_symbols(nm: str, path: str) -> list[str]:
 
 
 def main() -> None:
-    nm, objects = sys.argv[1], [path for path in sys.argv[2:] if "_avx" in path]
+    nm, objects = sys.argv[1], [path for path in sys.argv[2:] if "_avx" in path or "_amx" in path]
     shared = [f"{path}: {name}" for path in objects for name in weak_symbols(nm, path)]
     print("\n".join(shared) if shared else f"{len(objects)} objects share no function")
     sys.exit(1 if shared or not objects else 0)

@@ -5,25 +5,52 @@
 
 #include "tessera/error.h"
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace tessera {
 namespace {
 
-constexpr std::array kAll = {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni,
-                             Isa::kAvx512Bf16};
+constexpr std::array kAll = {Isa::kPlain,      Isa::kAvx2,       Isa::kAvx512,
+                             Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8};
 
-}  // namespace
+// Linux gives a process these registers (8 KiB a thread) when it asks: the kernel's
+// Documentation/arch/x86/xstate.rst.
+bool get_amx_int8() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr unsigned kTiles = 1U << 24, kBytes = 1U << 25;  // leaf 7, edx
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & (kTiles | kBytes)) != (kTiles | kBytes)) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
-Isa best_isa() {
+Isa find_best_isa() {
 #if defined(__x86_64__)
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::kPlain;
   for (const bool has : {__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"),
                          __builtin_cpu_supports("avx512dq"), __builtin_cpu_supports("avx512vl")})
     if (!has) return Isa::kAvx2;
   if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
-  return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512Vnni;
+  if (!__builtin_cpu_supports("avx512bf16")) return Isa::kAvx512Vnni;
+  return get_amx_int8() ? Isa::kAmxInt8 : Isa::kAvx512Bf16;
 #else
   return Isa::kPlain;
 #endif
+}
+
+}  // namespace
+
+Isa best_isa() {
+  static const Isa best = find_best_isa();
+  return best;
 }
 
 std::string_view isa_name(Isa isa) {
@@ -38,6 +65,8 @@ std::string_view isa_name(Isa isa) {
       return "avx512_vnni";
     case Isa::kAvx512Bf16:
       return "avx512_bf16";
+    case Isa::kAmxInt8:
+      return "amx_int8";
   }
   return "?";
 }
@@ -53,7 +82,7 @@ Isa parse_isa(std::string_view text, std::string_view where) {
          .found = std::string(text)});
   }
   throw UsageError({.where = std::string(where),
-                    .expected = "auto, plain, avx2, avx512, avx512_vnni or avx512_bf16",
+                    .expected = "auto, plain, avx2, avx512, avx512_vnni, avx512_bf16 or amx_int8",
                     .found = std::string(text)});
 }
 

@@ -6,19 +6,22 @@
 namespace tessera {
 
 /// Which instructions the CPU kernels may use; each includes those before it. All give the same
-/// bits: the choice is one of speed. A place is left for others (NEON, AMX).
+/// bits: the choice is one of speed. A place is left for others (NEON).
 enum class Isa : uint8_t {
   kPlain,       ///< what the compiler's baseline has
   kAvx2,        ///< AVX2 and FMA
   kAvx512,      ///< AVX-512 F, BW, DQ and VL
   kAvx512Vnni,  ///< and VNNI: dot products of bytes
   kAvx512Bf16,  ///< and BF16: dot products of bf16
+  kAmxInt8,     ///< and AMX: tiles of bytes (its bf16 adds in another order, so it is not used)
 };
 
-/// The widest that this processor and operating system have.
+/// The widest that this processor and operating system have. The first call asks the system to let
+/// this process use AMX's registers.
 Isa best_isa();
 
-std::string_view isa_name(Isa isa);  ///< "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16"
+/// "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"
+std::string_view isa_name(Isa isa);
 
 /// The inverse of isa_name; "auto" gives best_isa(). Throws UsageError that names `where` for
 /// another text, and for instructions that this machine does not have.

@@ -122,8 +122,10 @@ inline void compute_floats(const MatmulOperands& op, const MatmulTile& tile,
 using Spread = void (*)(const unsigned char* from, int bits, int64_t inputs, unsigned char* to);
 
 /// Integers. With `spread`, blocks read bytes that it has made; else the codes where they lie.
-inline void compute_codes(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
-                          Spread spread) {
+/// compute(chunk, its first input, sums) adds one chunk's products to all of the tile's sums.
+template <typename Compute>
+void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
+                const Compute& compute) {
   alignas(64) float sums[kTileRows * kSumStride];
   alignas(64) unsigned char bytes[kTilePanels][kMaxChunk * kPanel];
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
@@ -144,9 +146,16 @@ inline void compute_codes(const MatmulOperands& op, const MatmulTile& tile, cons
         spread(codes + i * kPanel * op.bits / 8, op.bits, least(op.group, chunk.inputs - i),
                bytes[p] + i * kPanel);
     }
-    compute_chunk(op, tile, table, 1, chunk, first, sums);
+    compute(chunk, first, sums);
   }
   finish(op, tile, sums);
+}
+
+inline void compute_codes(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
+                          Spread spread) {
+  walk_codes(op, tile, spread, [&](const ChunkBlock& chunk, int64_t first_input, float* sums) {
+    compute_chunk(op, tile, table, 1, chunk, first_input, sums);
+  });
 }
 
 }  // namespace

@@ -67,5 +67,6 @@ MatmulKernel matmul_kernel_avx2(int bits);
 MatmulKernel matmul_kernel_avx512(int bits);
 MatmulKernel matmul_kernel_avx512_vnni(int bits);  // integers only
 MatmulKernel matmul_kernel_avx512_bf16(int bits);  // bf16 only
+MatmulKernel matmul_kernel_amx_int8(int bits);     // integers only
 
 }  // namespace tessera

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kChains = 12;  // more than latency times units
 constexpr int64_t kSteps = 1 << 20;
+constexpr int64_t kTileShare = 8;  // of whose instructions fewer take as long
 
 // Each runs kSteps steps of kChains independent chains and returns the multiplications of one
 // instruction. The empty assembly tells the compiler that the chains differ, and are used.
@@ -64,7 +65,28 @@ __attribute__((target("avx512f,avx512vnni"))) double run_bytes() {
   return 64;
 }
 
+__attribute__((target("amx-tile,amx-int8"))) double run_tiles() {
+  struct alignas(64) {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } shapes;
+  asm volatile("" : : "r"(&shapes) : "memory");
+  _tile_loadconfig(&shapes);
+  for (int64_t i = 0; i < kSteps / kTileShare; ++i) {
+    _tile_dpbsud(0, 6, 7);
+    _tile_dpbsud(1, 6, 7);
+    _tile_dpbsud(2, 6, 7);
+    _tile_dpbsud(3, 6, 7);
+    _tile_dpbsud(4, 6, 7);
+    _tile_dpbsud(5, 6, 7);
+  }
+  _tile_release();
+  return 16.0 * 16 * 64 * 6 / kChains / kTileShare;
+}
+
 double multiplications(Isa isa, Precision precision) {
+  if (isa >= Isa::kAmxInt8 && precision > Precision::kBF16) return run_tiles();
   if (isa >= Isa::kAvx512Vnni && precision > Precision::kBF16) return run_bytes();
   if (isa >= Isa::kAvx512Bf16 && precision == Precision::kBF16) return run_bf16();
   return isa >= Isa::kAvx512 ? run_f32_avx512() : run_f32_avx2();

@@ -8,7 +8,8 @@ namespace tessera {
 namespace {
 
 TEST(Isa, NamesGoThereAndBack) {
-  for (const Isa isa : {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16})
+  for (const Isa isa :
+       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8})
     if (isa <= best_isa()) {
       EXPECT_EQ(parse_isa(isa_name(isa), "--isa"), isa);
     }
@@ -21,7 +22,8 @@ TEST(Isa, RefusesWhatTheMachineLacksAndWhatIsNone) {
       EXPECT_THROW(parse_isa(isa_name(isa), "--isa"), UsageError);
     }
   EXPECT_EQ(error_of([] { parse_isa("sse9", "--isa"); }),
-            "--isa: expected auto, plain, avx2, avx512, avx512_vnni or avx512_bf16, found sse9");
+            "--isa: expected auto, plain, avx2, avx512, avx512_vnni, avx512_bf16 or amx_int8, "
+            "found sse9");
 }
 
 }  // namespace

@@ -177,16 +177,17 @@ TEST(MatmulOnCpus, SameBitsForEveryInstructionSetThreadCountAndSplitOfRows) {
 }
 
 TEST(MatmulOnCpus, ManyRowsAreSplitIntoTasksWithTheSameBits) {
-  for (const Precision precision : kStored) {
-    const MatmulCase c = {.rows = 401, .in = 24, .out = 50, .precision = precision};
-    Operands o(c);
-    Cpu plain(1, Isa::kPlain);
-    const auto want = run(plain, c, o);
-    for (const Isa isa : isas()) {
-      Cpu cpu(3, isa);
-      EXPECT_EQ(bits_differ(run(cpu, c, o), want), "") << isa_name(isa);
+  for (const Precision precision : kStored)
+    for (const auto& [rows, in] : {std::pair{401, 24}, {45, 1100}}) {  // tasks; chunks in a task
+      const MatmulCase c = {.rows = rows, .in = in, .out = 50, .precision = precision};
+      Operands o(c);
+      Cpu plain(1, Isa::kPlain);
+      const auto want = run(plain, c, o);
+      for (const Isa isa : isas()) {
+        Cpu cpu(3, isa);
+        EXPECT_EQ(bits_differ(run(cpu, c, o), want), "") << isa_name(isa);
+      }
     }
-  }
 }
 
 TEST_P(Matmul, ReadsAndWritesViewsAtAnyAddressAndNothingBeside) {

@@ -86,7 +86,8 @@ class Cpu : public OpDevice {
 /// Those that this machine can run, the reference first.
 inline std::vector<Isa> isas() {
   std::vector<Isa> all;
-  for (const Isa isa : {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16})
+  for (const Isa isa :
+       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8})
     if (isa <= best_isa()) all.push_back(isa);
   return all;
 }
