@@ -12,11 +12,19 @@ namespace {
 
 constexpr uint64_t kPieceBytes = kMiB, kFewestBytes = 256 * kMiB;
 
+// Four streams a thread, each asking for what it reads next: as matmuls read the panels of a
+// matrix. One stream alone leaves half of a Xeon's bandwidth unused, 20 of 38 GB/s by two cores.
 uint64_t sum(const std::byte* data) {
-  std::array<uint64_t, 8> sums = {};  // independent, so that adding never waits for adding
-  const auto* words = reinterpret_cast<const uint64_t*>(data);
-  for (uint64_t i = 0; i < kPieceBytes / sizeof(uint64_t); i += sums.size())
-    for (size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += words[i + lane];
+  constexpr uint64_t kStreams = 4, kStreamBytes = kPieceBytes / kStreams;
+  constexpr uint64_t kLineBytes = 64, kAheadBytes = 2048;
+  std::array<uint64_t, kLineBytes / sizeof(uint64_t)> sums = {};  // adding never waits for adding
+  for (uint64_t at = 0; at < kStreamBytes; at += kLineBytes)
+    for (uint64_t stream = 0; stream < kStreams; ++stream) {
+      const std::byte* line = data + stream * kStreamBytes + at;
+      __builtin_prefetch(line + kAheadBytes);
+      const auto* words = reinterpret_cast<const uint64_t*>(line);
+      for (size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += words[lane];
+    }
   uint64_t total = 0;
   for (const uint64_t s : sums) total += s;
   return total;

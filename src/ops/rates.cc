@@ -34,10 +34,15 @@ struct Sizes {
   int64_t activation_bytes() const { return max_rows * in * 4; }
 };
 
-Sizes sizes_for(const Device& device) {
+Sizes sizes_for(const Device& device, uint64_t weight_bytes) {
+  constexpr uint64_t kMostBytes = 768 * kMiB;  // one row of as many outputs fits beside it
+  weight_bytes = std::min(weight_bytes, kMostBytes);
   if (device.info().kind != DeviceKind::kCuda)
-    return {
-        .in = 4096, .kv_heads = 8, .weight_bytes = 96 * kMiB, .max_rows = 96, .max_context = 16384};
+    return {.in = 4096,
+            .kv_heads = 8,
+            .weight_bytes = weight_bytes,
+            .max_rows = 96,
+            .max_context = static_cast<int64_t>(weight_bytes / 6144) / kBlockTokens * kBlockTokens};
   if (kCudaEmulated)
     return {
         .in = 256, .kv_heads = 1, .weight_bytes = 256 * kKiB, .max_rows = 12, .max_context = 512};
@@ -48,19 +53,24 @@ Sizes sizes_for(const Device& device) {
           .max_context = 65536};
 }
 
-// The shortest of the runs that fit in a short while: others on the machine only make it longer.
+// The median of the runs that fit in a short while. Not the shortest: a model's steps are run one
+// after the other too, some of them on a core that others or its own heat have slowed, and it is
+// their sum that a plan predicts.
 template <typename Run>
-double best_s(const Run& run) {
+double typical_s(const Run& run) {
+  std::vector<double> times;
   const double start = now_s();
-  double best = run();
-  while (now_s() - start < kRepeatS) best = std::min(best, run());
-  return best;
+  do times.push_back(run());
+  while (now_s() - start < kRepeatS);
+  const auto middle = times.begin() + static_cast<ptrdiff_t>(times.size() / 2);
+  std::ranges::nth_element(times, middle);
+  return *middle;
 }
 
 struct Bench {
-  explicit Bench(Device& on)
+  Bench(Device& on, uint64_t weight_bytes)
       : device(on),
-        sizes(sizes_for(on)),
+        sizes(sizes_for(on, weight_bytes)),
         stream(on.open_stream("rates")),
         begin(on.make_event()),
         end(on.make_event()),
@@ -176,7 +186,7 @@ double matmul_flops_per_s(Bench& bench, Precision precision) {
   while (rows < most && bench.matmul_s(rows, precision, in) < kUnitS) rows *= 2;
   rows = std::min(rows, most);
   const double flops = 2 * static_cast<double>(rows * in * in);
-  return flops / best_s([&] { return bench.matmul_s(rows, precision, in); });
+  return flops / typical_s([&] { return bench.matmul_s(rows, precision, in); });
 }
 
 // One row and as many weights as there is room for.
@@ -185,7 +195,7 @@ double weights_per_s(Bench& bench, Precision precision) {
   const auto panel = PackedMatrix::bytes(precision, kPanelRows, in);
   const auto out = static_cast<int64_t>(bench.sizes.weight_bytes / panel) * kPanelRows;
   const double bytes = static_cast<double>(PackedMatrix::bytes(precision, out, in));
-  return bytes / best_s([&] { return bench.matmul_s(1, precision, out); });
+  return bytes / typical_s([&] { return bench.matmul_s(1, precision, out); });
 }
 
 void measure_attention(Bench& bench, KernelRates& rates) {
@@ -194,12 +204,12 @@ void measure_attention(Bench& bench, KernelRates& rates) {
   const int64_t pairs = many * context - many * (many - 1) / 2;
   rates.attention_flops_per_s =
       4 * static_cast<double>(pairs * sizes.heads() * kHeadDim) /
-      best_s([&] { return bench.attention_s(KvFormat::kBF16, many, context); });
+      typical_s([&] { return bench.attention_s(KvFormat::kBF16, many, context); });
   for (const KvFormat format : {KvFormat::kBF16, KvFormat::kInt8}) {
     const auto pages = static_cast<double>(
         KvPages::bytes(format, sizes.max_context / kBlockTokens, sizes.kv_heads, kHeadDim));
     rates.kv_bytes_per_s[static_cast<size_t>(format)] =
-        pages / best_s([&] { return bench.attention_s(format, 1, sizes.max_context); });
+        pages / typical_s([&] { return bench.attention_s(format, 1, sizes.max_context); });
   }
   rates.kv_bytes_per_s[static_cast<size_t>(KvFormat::kF32)] = rates.kv(KvFormat::kBF16);
 }
@@ -212,9 +222,9 @@ double cpu_share(const DeviceInfo& device, double cpu_s, double wall_s) {
 
 }  // namespace
 
-KernelRates measure_kernel_rates(Device& device) {
+KernelRates measure_kernel_rates(Device& device, uint64_t weight_bytes) {
   if (device.info().kind == DeviceKind::kSimulated) return {};
-  Bench bench(device);
+  Bench bench(device, weight_bytes);
   KernelRates rates;
   const auto measure = [](std::array<double, kPrecisionCount>& to, double rate,
                           std::initializer_list<Precision> alike) {
@@ -236,8 +246,8 @@ KernelRates measure_kernel_rates(Device& device) {
   // norm: read and written; swiglu: two read, one written
   const int64_t rows = bench.sizes.max_rows;
   rates.values_per_s = static_cast<double>(rows * bench.sizes.in) * 3.5 /
-                       best_s([&] { return bench.norm_and_swiglu_s(rows); });
-  rates.op_s = best_s([&] { return bench.small_ops_s(); });
+                       typical_s([&] { return bench.norm_and_swiglu_s(rows); });
+  rates.op_s = typical_s([&] { return bench.small_ops_s(); });
   return rates;
 }
 

@@ -1,16 +1,14 @@
 #include "base/clock.h"
-#include "base/units.h"
 #include "device/host.h"
 #include "device/read_bandwidth.h"
 #include "ops/peak.h"
-#include "ops/rates.h"
+#include "runtime/device_set.h"
 #include "tessera/bench.h"
 
 namespace tessera {
 namespace {
 
 constexpr int kPeakRounds = 8;
-constexpr uint64_t kBudgetBytes = 128 * kMiB;  // more than the measurements book
 
 // Operations a second of all threads together, in the best of some rounds.
 double measure_peak(WorkerPool& pool, Precision precision) {
@@ -36,10 +34,8 @@ MachineBench bench_machine() {
                      .instructions = std::string(isa_name(best_isa())),
                      .threads = info.usable_cores()};
   WorkerPool pool(bench.threads);
-  const auto device = open_virtual_device(
-      {.name = "bench", .budget_bytes = kBudgetBytes, .threads = bench.threads});
-  const KernelRates rates = measure_kernel_rates(*device);
   bench.read_bytes_per_s = measure_read_bandwidth(pool, uncached_bytes(info));
+  const KernelRates rates = measure_rates(bench.threads);
   for (const Precision precision : kPrecisions) {
     if (precision == Precision::kFp8) continue;
     bench.kernels.push_back({.precision = precision,

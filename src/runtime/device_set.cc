@@ -9,6 +9,7 @@
 #include "device/gpu.h"
 #include "device/host.h"
 #include "device/measure_link.h"
+#include "device/read_bandwidth.h"
 #include "runtime/calibration.h"
 #include "runtime/card_shares.h"
 #include "runtime/device_feed.h"
@@ -149,11 +150,12 @@ DeviceSet open_devices(const std::vector<DeviceSpec>& asked, const LogSink& log)
 }
 
 KernelRates measure_rates(int threads) {
+  const uint64_t bytes = uncached_bytes(read_host_info());
   const std::unique_ptr<Device> device = open_virtual_device({.name = "measure",
                                                               .kind = DeviceKind::kVirtual,
-                                                              .budget_bytes = kMeasureBudget,
+                                                              .budget_bytes = bytes + kRatesBytes,
                                                               .threads = threads});
-  return measure_kernel_rates(*device);
+  return measure_kernel_rates(*device, bytes);
 }
 
 namespace {
