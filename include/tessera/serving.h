@@ -94,9 +94,9 @@ struct EngineStatus {
   uint64_t requests = 0, failed = 0, cancelled = 0, refused = 0;
   uint64_t prompt_tokens = 0, cached_prompt_tokens = 0, new_tokens = 0;
   uint64_t pictures = 0, cached_pictures = 0;  ///< of requests; of these, seen before
-  uint64_t preemptions = 0;  ///< sequences put back for want of blocks
-  uint64_t steps = 0;        ///< micro-batches
-  double schedule_s = 0;     ///< spent on making and committing them
+  uint64_t preemptions = 0;                    ///< sequences put back for want of blocks
+  uint64_t steps = 0;                          ///< micro-batches
+  double schedule_s = 0;                       ///< spent on making and committing them
   std::vector<MicroBatchStatus> micro_batches = {};
   std::vector<DeviceStatus> devices = {};
 };

@@ -6,8 +6,8 @@
 #include <memory>
 #include <optional>
 
-#include "base/units.h"
 #include "base/base64.h"
+#include "base/units.h"
 #include "server/request_error.h"
 
 namespace tessera {
