@@ -1,5 +1,8 @@
 #include "server/answer_form_fields.h"
 
+#include <utility>
+#include <vector>
+
 #include "base/units.h"
 
 namespace tessera {
@@ -63,11 +66,19 @@ AnswerForm response_format(const BodyFields& format) {
 
 AnswerForm structured_outputs(const BodyFields& outputs) {
   outputs.refuse({"grammar", "structural_tag"}, "give a JSON schema or a regular expression");
-  if (outputs.has("json")) return schema_form(outputs.at("json"), outputs.path("json"));
-  if (outputs.has("regex")) return regex_form(outputs.at("regex"), outputs.path("regex"));
-  if (outputs.has("choice")) return choice_form(outputs.at("choice"), outputs.path("choice"));
-  if (outputs.boolean("json_object", false)) return {.kind = Kind::kJson};
-  return {};
+  std::vector<std::pair<std::string, AnswerForm>> forms;
+  const auto add = [&](const std::string& key, const auto& read) {
+    if (outputs.has(key)) forms.emplace_back(key, read(outputs.at(key), outputs.path(key)));
+  };
+  add("json", schema_form);
+  add("regex", regex_form);
+  add("choice", choice_form);
+  if (outputs.boolean("json_object", false))
+    forms.emplace_back("json_object", AnswerForm{.kind = Kind::kJson});
+  if (forms.size() > 1)
+    throw wrong_field(outputs.path(forms[1].first), "one form of the answer",
+                      forms[0].first + " as well");
+  return forms.empty() ? AnswerForm{} : forms[0].second;
 }
 
 }  // namespace

@@ -4,8 +4,27 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace tessera {
+namespace {
+
+// 256.0 is an integer to JSON Schema, and some clients write one.
+std::optional<int64_t> whole_number(const Json& value) {
+  if (value.is_number_float()) {
+    constexpr double kExact = 9007199254740992.0;  // up to here a double is the number written
+    const double real = value.get<double>();
+    if (!(std::abs(real) <= kExact) || std::trunc(real) != real) return std::nullopt;
+    return static_cast<int64_t>(real);
+  }
+  if (value.is_number_unsigned() &&
+      value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()})
+    return std::nullopt;
+  if (!value.is_number_integer()) return std::nullopt;
+  return value.get<int64_t>();
+}
+
+}  // namespace
 
 Json parse_body(const std::string& body) {
   Json json;
@@ -52,26 +71,11 @@ bool BodyFields::boolean(const std::string& key, bool fallback) const {
 int64_t BodyFields::integer(const std::string& key, int64_t fallback, int64_t min,
                             int64_t max) const {
   if (!has(key)) return fallback;
-  const Json& value = at(key);
-  // 256.0 is an integer to JSON Schema, and some clients write one.
-  const auto fail = [&] {
+  const std::optional<int64_t> whole = whole_number(at(key));
+  if (!whole || *whole < min || *whole > max)
     throw wrong_field(path(key), fmt::format("a whole number from {} to {}", min, max),
-                      describe_json(value));
-  };
-  if (!value.is_number()) fail();
-  int64_t whole = 0;
-  if (value.is_number_float()) {
-    const double real = value.get<double>();
-    if (!(std::abs(real) < 9007199254740992.0) || std::trunc(real) != real) fail();
-    whole = static_cast<int64_t>(real);
-  } else if (value.is_number_unsigned() &&
-             value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()}) {
-    fail();
-  } else {
-    whole = value.get<int64_t>();
-  }
-  if (whole < min || whole > max) fail();
-  return whole;
+                      describe_json(at(key)));
+  return *whole;
 }
 
 double BodyFields::number(const std::string& key, double fallback, double min, double max) const {
@@ -102,9 +106,10 @@ std::vector<int32_t> BodyFields::token_ids(const std::string& key, size_t max_co
   std::vector<int32_t> ids;
   ids.reserve(list.size());
   for (const Json& value : list) {
-    if (!value.is_number_integer() || value < 0 || value > std::numeric_limits<int32_t>::max())
+    const std::optional<int64_t> id = whole_number(value);
+    if (!id || *id < 0 || *id > std::numeric_limits<int32_t>::max())
       throw wrong_field(element_path(path(key), ids.size()), "a token id", describe_json(value));
-    ids.push_back(value.get<int32_t>());
+    ids.push_back(static_cast<int32_t>(*id));
   }
   return ids;
 }

@@ -11,6 +11,9 @@ namespace {
 
 void refuse_what_is_not_there(const BodyFields& body) {
   const bool no_tools = body.has("tool_choice") && body.at("tool_choice") == "none";
+  for (const char* key : {"tools", "functions"})
+    if (body.has(key) && !body.at(key).is_array())
+      throw wrong_field(key, "a list", describe_json(body.at(key)));
   if (!no_tools) {
     body.refuse({"tools"}, "this server calls no tools");
     if (body.has("tool_choice") && body.at("tool_choice") != "auto")
@@ -58,9 +61,8 @@ ChatRequest read_chat_request(const Json& json, const ApiLimits& limits, int64_t
   ChatRequest out;
   out.request.messages = read_messages(body, limits);
   read_sampling(body, limits, out.request);
-  const char* const most =
-      body.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
-  out.request.max_new_tokens = body.integer(most, context, 1, int64_t{1} << 31);
+  const int64_t older = body.integer("max_tokens", context, 1, int64_t{1} << 31);
+  out.request.max_new_tokens = body.integer("max_completion_tokens", older, 1, int64_t{1} << 31);
   out.request.top_logprobs = read_top_logprobs(body, limits);
   out.request.form = read_answer_form(body, limits);
   out.answer = read_stream_fields(body);

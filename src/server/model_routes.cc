@@ -41,7 +41,9 @@ void tokenize_text(const ApiContext& context, Exchange& exchange) {
   const BodyFields body(json, "");
   asked_model(context, body);
   body.refuse({"messages"}, "give the text as \"prompt\"");
-  const char* const key = body.has("content") && !body.has("prompt") ? "content" : "prompt";
+  const std::string key = body.has("content") && !body.has("prompt") ? "content" : "prompt";
+  if (key == "prompt" && body.has("content"))
+    throw wrong_field("content", "one text", "a prompt as well");
   body.at(key);
   const std::string text = body.string(key, "");
   if (text.size() > context.options.limits.text_bytes)

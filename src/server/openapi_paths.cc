@@ -34,7 +34,7 @@ std::string_view openapi_paths() {
       "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}}}}}}}}},
 "/v1/models/{id}": {"get": {
   "operationId": "showModel", "summary": "The model under that name",
-  "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}}],
+  "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "pattern": "^[^\\u0000-\\u001f\\u007f]+$"}}],
   "responses": {"200": {"description": "The model",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Model"}}}}}}},
 "/tokenize": {"post": {

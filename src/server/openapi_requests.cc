@@ -21,7 +21,7 @@ std::string_view openapi_requests() {
     "description": "Token id -> what is added to its logit",
     "propertyNames": {"pattern": "^(0|[1-9][0-9]{0,8})$"},
     "additionalProperties": {"type": ["number", "null"], "minimum": -100, "maximum": 100}},
-  "seed": {"type": ["integer", "null"], "minimum": -9223372036854775808, "maximum": 9223372036854775807},
+  "seed": {"type": ["integer", "null"], "minimum": -9223372036854775808, "maximum": 18446744073709551615},
   "stop": {"description": "Texts that end the answer and are not part of it", "anyOf": [
     {"type": "null"}, {"type": "string", "minLength": 1, "maxLength": 64},
     {"type": "array", "maxItems": "@stops", "items": {"type": "string", "minLength": 1, "maxLength": 64}}]},
@@ -41,7 +41,19 @@ std::string_view openapi_requests() {
     "json": {"type": ["object", "string", "boolean", "null"]},
     "regex": {"type": ["string", "null"], "minLength": 1},
     "choice": {"type": ["array", "null"], "minItems": 1, "items": {"type": "string", "minLength": 1}},
-    "json_object": {"type": ["boolean", "null"]}}}}},
+    "json_object": {"type": ["boolean", "null"]}}, "anyOf": [
+      {"properties": {"regex": {"type": "null"}, "choice": {"type": "null"}, "json_object": {"type": "null"}}},
+      {"properties": {"json": {"type": "null"}, "choice": {"type": "null"}, "json_object": {"type": "null"}}},
+      {"properties": {"json": {"type": "null"}, "regex": {"type": "null"}, "json_object": {"type": "null"}}},
+      {"properties": {"json": {"type": "null"}, "regex": {"type": "null"}, "choice": {"type": "null"}}}]}},
+  "anyOf": [
+    {"properties": {"guided_regex": {"type": "null"}, "guided_json": {"type": "null"}, "guided_choice": {"type": "null"}, "structured_outputs": {"type": "null"}}},
+    {"properties": {"response_format": {"type": "null"}, "guided_json": {"type": "null"}, "guided_choice": {"type": "null"}, "structured_outputs": {"type": "null"}}},
+    {"properties": {"response_format": {"type": "null"}, "guided_regex": {"type": "null"}, "guided_choice": {"type": "null"}, "structured_outputs": {"type": "null"}}},
+    {"properties": {"response_format": {"type": "null"}, "guided_regex": {"type": "null"}, "guided_json": {"type": "null"}, "structured_outputs": {"type": "null"}}},
+    {"properties": {"response_format": {"type": "null"}, "guided_regex": {"type": "null"}, "guided_json": {"type": "null"}, "guided_choice": {"type": "null"}}}]},
+"StreamOptionsRule": {"anyOf": [{"properties": {"stream_options": {"type": "null"}}},
+  {"required": ["stream"], "properties": {"stream": {"const": true}}}]},
 "ResponseFormat": {"description": "What the answer must be", "anyOf": [
   {"type": "null"},
   {"type": "object", "required": ["type"], "properties": {"type": {"const": "text"}}},
@@ -55,7 +67,7 @@ std::string_view openapi_requests() {
 "PicturePart": {"type": "object", "required": ["type", "image_url"], "properties": {
   "type": {"const": "image_url"},
   "image_url": {"type": "object", "required": ["url"], "properties": {
-    "url": {"type": "string", "pattern": "^data:image/(jpeg|jpg|png|webp|gif);base64,",
+    "url": {"type": "string", "pattern": "^data:image/(jpeg|png|webp|gif);base64,([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)$",
       "description": "The picture itself, base64; nothing is fetched from elsewhere"},
     "detail": {"enum": ["auto", "low", "high", "original", null]}}}}},
 "Message": {"anyOf": [
@@ -79,7 +91,12 @@ std::string_view openapi_requests() {
     "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": "@top_logprobs",
       "description": "With logprobs true only"},
     "tool_choice": {"enum": ["none", "auto", null]},
-    "tools": {"type": ["array", "null"], "maxItems": 0, "description": "Not supported"}}}]},
+    "tools": {"type": ["array", "null"], "description": "Not supported: none, unless tool_choice is none"}}},
+  {"anyOf": [{"properties": {"tools": {"maxItems": 0}}},
+    {"required": ["tool_choice"], "properties": {"tool_choice": {"const": "none"}}}]},
+  {"anyOf": [{"properties": {"top_logprobs": {"maximum": 0}}},
+    {"required": ["logprobs"], "properties": {"logprobs": {"const": true}}}]},
+  {"$ref": "#/components/schemas/StreamOptionsRule"}]},
 "CompletionRequest": {"allOf": [{"$ref": "#/components/schemas/Sampling"}, {
   "type": "object", "required": ["prompt"], "properties": {
     "prompt": {"description": "One prompt: a text or token ids, or a list of one of these", "anyOf": [
@@ -91,11 +108,15 @@ std::string_view openapi_requests() {
     "max_tokens": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483648, "default": 16},
     "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": "@top_logprobs"},
     "echo": {"type": ["boolean", "null"], "description": "The prompt before each answer; not with logprobs"},
-    "suffix": {"type": ["string", "null"], "maxLength": 0, "description": "Not supported"}}}]},
+    "suffix": {"type": ["string", "null"], "maxLength": 0, "description": "Not supported"}}},
+  {"anyOf": [{"properties": {"echo": {"enum": [false, null]}}}, {"properties": {"logprobs": {"type": "null"}}}]},
+  {"$ref": "#/components/schemas/StreamOptionsRule"}]},
 "TokenizeRequest": {"type": "object", "properties": {
   "model": {"$ref": "#/components/schemas/ModelName"},
-  "prompt": {"type": "string"}, "content": {"type": "string", "description": "The same, as llama.cpp has it"}},
-  "anyOf": [{"required": ["prompt"]}, {"required": ["content"]}]},
+  "prompt": {"type": ["string", "null"]},
+  "content": {"type": ["string", "null"], "description": "The same, as llama.cpp has it"}},
+  "oneOf": [{"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+    {"required": ["content"], "properties": {"content": {"type": "string"}}}]},
 "DetokenizeRequest": {"type": "object", "required": ["tokens"], "properties": {
   "model": {"$ref": "#/components/schemas/ModelName"},
   "tokens": {"type": "array", "maxItems": "@prompt_ids", "items": {"$ref": "#/components/schemas/TokenId"}}}}

@@ -72,6 +72,8 @@ TEST(AnswerFormFields, RefusesWhatItCannotDo) {
   EXPECT_EQ(refused_form({{"guided_grammar", "x"}}), "guided_grammar unsupported_parameter");
   EXPECT_EQ(refused_form({{"structured_outputs", {{"grammar", "x"}}}}),
             "structured_outputs.grammar unsupported_parameter");
+  EXPECT_EQ(refused_form({{"structured_outputs", {{"regex", "x"}, {"json", kSchema}}}}),
+            "structured_outputs.regex");
   EXPECT_EQ(refused_form({{"guided_regex", ""}}), "guided_regex");
   EXPECT_EQ(refused_form({{"guided_json", 5}}), "guided_json");
   EXPECT_EQ(refused_form({{"guided_choice", Json::array()}}), "guided_choice");

@@ -71,7 +71,8 @@ TEST(BodyFields, TokenIdsAreNumbersFromZeroOn) {
   EXPECT_EQ(refused_field([&] { read("[1, 2, 3, 4]"); }), "a");
   EXPECT_EQ(refused_field([&] { read("[1, -1]"); }), "a[1]");
   EXPECT_EQ(refused_field([&] { read("[2147483648]"); }), "a[0]");
-  EXPECT_EQ(refused_field([&] { read("[1.0]"); }), "a[0]");
+  EXPECT_EQ(read("[28.0]"), std::vector<int32_t>{28});
+  EXPECT_EQ(refused_field([&] { read("[1.5]"); }), "a[0]");
   EXPECT_EQ(refused_field([&] { read("\"1\""); }), "a");
 }
 

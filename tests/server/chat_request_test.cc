@@ -76,6 +76,8 @@ TEST(ChatRequest, HowManyTokensAtMost) {
       6);
   EXPECT_EQ(refused_chat(chat_with({{"max_tokens", 0}})), "max_tokens");
   EXPECT_EQ(refused_chat(chat_with({{"max_completion_tokens", -1}})), "max_completion_tokens");
+  EXPECT_EQ(refused_chat(chat_with({{"max_completion_tokens", 1}, {"max_tokens", 0}})),
+            "max_tokens");
 }
 
 TEST(ChatRequest, LogProbabilities) {
@@ -118,6 +120,7 @@ TEST(ChatRequest, WhatIsNotThereIsRefusedByName) {
             "tool_choice unsupported_parameter");
   EXPECT_EQ(refused_chat(chat_with({{"tools", tools}, {"tool_choice", "none"}})), "taken");
   EXPECT_EQ(refused_chat(chat_with({{"tools", Json::array()}})), "taken");
+  EXPECT_EQ(refused_chat(chat_with({{"tools", 5}, {"tool_choice", "none"}})), "tools");
   EXPECT_EQ(refused_chat(chat_with({{"functions", tools}})), "functions unsupported_parameter");
   EXPECT_EQ(refused_chat(chat_with({{"function_call", "auto"}})),
             "function_call unsupported_parameter");

@@ -41,6 +41,7 @@ TEST_F(RoutesTest, TokensOfATextAndBack) {
   EXPECT_EQ(refusal(*post("/tokenize", Json{{"messages", {1}}})),
             "400 messages unsupported_parameter");
   EXPECT_EQ(refusal(*post("/detokenize", Json{{"tokens", {-1}}})), "400 tokens[0] -");
+  EXPECT_EQ(refusal(*post("/tokenize", Json{{"prompt", ""}, {"content", ""}})), "400 content -");
   EXPECT_EQ(refusal(*post("/detokenize", Json::object())), "400 tokens missing_required_parameter");
   EXPECT_EQ(refusal(*post("/tokenize", Json{{"prompt", "x"}, {"model", "y"}})),
             "404 model model_not_found");
