@@ -30,5 +30,12 @@ TEST(Checksum, IsTheSameInPieces) {
   EXPECT_NE(text_of(bytes), whole);
 }
 
+TEST(Checksum, AnotherSeedIsAnotherFunction) {
+  const std::string text = "abc";
+  const auto bytes = std::as_bytes(std::span(text));
+  EXPECT_EQ(seeded_checksum(bytes, 0), 0x78af5f94892f3950U);
+  EXPECT_NE(seeded_checksum(bytes, 1), seeded_checksum(bytes, 0));
+}
+
 }  // namespace
 }  // namespace tessera

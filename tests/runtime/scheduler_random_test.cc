@@ -109,7 +109,7 @@ void run_randomly(uint32_t seed) {
 
 TEST(SchedulerRandom, NothingGoesWrongInAnyOrder) {
   const char* more = std::getenv("TESSERA_RANDOM_SEEDS");
-  const auto seeds = static_cast<uint32_t>(more != nullptr ? std::atoi(more) : 1500);
+  const auto seeds = static_cast<uint32_t>(more != nullptr ? std::atoi(more) : 800);
   for (uint32_t seed = 1; seed <= seeds && !testing::Test::HasFatalFailure(); ++seed)
     run_randomly(seed);
 }

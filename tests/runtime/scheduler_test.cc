@@ -189,6 +189,22 @@ TEST(Scheduler, APictureIsPartOfThePrefix) {
   EXPECT_THAT(model.wrong, IsEmpty());
 }
 
+TEST(Scheduler, APictureThatGoesOnIsNotOneThatBegins) {
+  SchedulerModel model(limits_of(64, 4, 1, 1), 60);
+  ScheduledRequest request = make_request(1, 40, 2);
+  std::fill_n(request.ids.begin(), 32, 0);
+  request.pictures = {{.first_row = 0, .rows = 32, .hash = {5, 1}}};
+  model.add(request);
+  model.finish();
+  request.id = 2;
+  request.pictures = {{.first_row = 0, .rows = 16, .hash = {5, 1}},
+                      {.first_row = 16, .rows = 16, .hash = {5, 1}}};
+  model.add(request);
+  EXPECT_EQ(model.scheduler.cached_rows(2), 16);
+  model.finish();
+  EXPECT_THAT(model.wrong, IsEmpty());
+}
+
 TEST(Scheduler, PutsBackTheYoungestAndComputesItAgain) {
   SchedulerLimits limits = limits_of(64, 4, 1, 1);
   limits.prefix_cache = false;
@@ -209,6 +225,30 @@ TEST(Scheduler, PutsBackTheYoungestAndComputesItAgain) {
   }
   EXPECT_GT(before, 0U);
   EXPECT_EQ(model.pool.free_blocks(), 8);
+}
+
+// It has a token on its way, which counts; it must not be drawn a second time.
+TEST(Scheduler, WhoIsPutBackInFlightWaitsForItsToken) {
+  SchedulerLimits limits = limits_of(128, 4, 2, 2);
+  limits.prefix_cache = false;
+  SchedulerModel model(limits, 8);
+  model.add(make_request(1, 30, 60, 1));
+  model.add(make_request(2, 30, 60, 2));
+  while (model.scheduler.preemptions() == 0) {
+    while (model.plan()) model.check();
+    if (model.scheduler.preemptions() == 0) model.commit();
+    ASSERT_THAT(model.wrong, IsEmpty());
+  }
+  ASSERT_EQ(model.in_flight(), 2U);
+  const size_t made = model.tokens({.request = 2}).size();
+  model.end(1);
+  EXPECT_FALSE(model.plan());
+  model.commit();
+  EXPECT_EQ(model.tokens({.request = 2}).size(), made + 1);
+  ASSERT_TRUE(model.plan());
+  EXPECT_EQ(model.newest().prefill_rows, static_cast<int64_t>(30 + made + 1));
+  model.finish();
+  EXPECT_THAT(model.wrong, IsEmpty());
 }
 
 TEST(Scheduler, RefusesWhatCanNeverRun) {
