@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and passes every test:
-#   format, layers and names; release build with all tests; CUDA's on emulated GPUs; all tests under
+#   format, layers and names; release build with all tests; the server in front of others' clients, a
+#   browser and mixed traffic; CUDA's on emulated GPUs; all tests under
 #   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
 #   kernels by nvcc, with what each takes of a GPU; every fuzz target for a short while.
 # scripts/test.sh quick stops after the release tests.
@@ -20,6 +21,10 @@ say "Release: build and test"
 build release
 ctest --preset release
 [ -z "$quick" ] || exit 0
+
+say "The server: others' clients, a browser, ${SOAK_SECONDS:=60} s of mixed traffic"
+tests/server/clients/run.sh --start build/release/tests/server/fake_server
+tests/server/real.sh build/release/src/cli/tessera "$SOAK_SECONDS"
 
 cuda_toolkit
 

@@ -59,6 +59,7 @@ struct ServeCommand {
   HttpServerOptions http;
   ApiOptions api;
   std::string access_log_file;  ///< "-": stderr; empty: none
+  std::string url_file;         ///< to be written once it serves; empty: none
   double drain_s = 60;
   OutputOptions output;
 };

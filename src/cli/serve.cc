@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/access_log_file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -31,6 +32,8 @@ int execute(const ServeCommand& command) {
   HttpServer server(std::move(options), std::move(routes));
   console.say(fmt::format("{} is served at {} after {:.1f} s; open it in a browser. Ctrl-C stops.",
                           engine->model_name(), server.url(), now_s() - start_s));
+
+  if (!command.url_file.empty()) write_file_atomic(command.url_file, server.url() + "\n");
 
   signals.wait();
   console.say("Answers under way are finished; Ctrl-C again stops at once.");

@@ -123,6 +123,9 @@ void add_serving(OptionSet& options, ServeCommand& command) {
       "A line for each request, without what was asked; - for stderr (default: none)");
   options.flag("--log-json", command.http.access_log_as_json, "That line as a JSON object");
   options.value(
+      "--url-file", "FILE", [&command](const std::string& value) { command.url_file = value; },
+      "Write the address into FILE once the server answers: for scripts, with --port 0");
+  options.value(
       "--drain", "S",
       [&command](const std::string& value) { command.drain_s = parse_seconds("--drain", value); },
       "After SIGTERM or Ctrl-C, seconds for the answers under way (default: 60)");

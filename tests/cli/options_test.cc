@@ -202,6 +202,83 @@ TEST(Options, Chat) {
   EXPECT_EQ(chat.output.verbosity, Verbosity::kVerbose);
 }
 
+TEST(Options, Serve) {
+  const auto plain = parse_as<ServeCommand>({"serve", "--model-path", "M"});
+  EXPECT_EQ(plain.http.host, "127.0.0.1");
+  EXPECT_EQ(plain.http.port, 8080);
+  EXPECT_EQ(plain.engine.sequences, 0);  // as many as fit
+  EXPECT_EQ(plain.engine.running, 64);
+  EXPECT_EQ(plain.engine.objective, Objective::kThroughput);
+  EXPECT_TRUE(plain.engine.prefix_cache);
+
+  const auto serve = parse_as<ServeCommand>({"serve",
+                                             "--model-path",
+                                             "M",
+                                             "--host",
+                                             "0.0.0.0",
+                                             "--port",
+                                             "0",
+                                             "--api-keys",
+                                             "K",
+                                             "--tls-cert",
+                                             "C",
+                                             "--tls-key",
+                                             "P",
+                                             "--sequences",
+                                             "3",
+                                             "--running",
+                                             "9",
+                                             "--queue",
+                                             "7",
+                                             "--timeout",
+                                             "2.5",
+                                             "--model-name",
+                                             "other",
+                                             "--cors-origin",
+                                             "https://a",
+                                             "--max-body",
+                                             "1MiB",
+                                             "--drain",
+                                             "4",
+                                             "--no-prefix-cache",
+                                             "--access-log",
+                                             "-",
+                                             "--log-json",
+                                             "--url-file",
+                                             "U",
+                                             "--objective",
+                                             "latency",
+                                             "--quiet"});
+  EXPECT_EQ(serve.http.host, "0.0.0.0");
+  EXPECT_EQ(serve.http.port, 0);
+  EXPECT_EQ(serve.http.key_file, "K");
+  EXPECT_EQ(serve.http.tls_certificate_file, "C");
+  EXPECT_EQ(serve.http.tls_key_file, "P");
+  EXPECT_EQ(serve.http.limits.body_bytes, 1U << 20);
+  EXPECT_THAT(serve.http.origins, ElementsAre("https://a"));
+  EXPECT_TRUE(serve.http.access_log_as_json);
+  EXPECT_EQ(serve.engine.sequences, 3);
+  EXPECT_EQ(serve.engine.running, 9);
+  EXPECT_EQ(serve.engine.waiting, 7);
+  EXPECT_FALSE(serve.engine.prefix_cache);
+  EXPECT_EQ(serve.engine.objective, Objective::kLatency);
+  EXPECT_EQ(serve.api.timeout_s, 2.5);
+  EXPECT_THAT(serve.api.model_aliases, ElementsAre("other"));
+  EXPECT_EQ(serve.access_log_file, "-");
+  EXPECT_EQ(serve.url_file, "U");
+  EXPECT_EQ(serve.drain_s, 4);
+  EXPECT_EQ(serve.output.verbosity, Verbosity::kQuiet);
+
+  EXPECT_EQ(error_of([] {
+              parse({"serve", "--model-path", "M", "--tls-cert", "C"});
+            }),
+            "--tls-cert: expected --tls-cert and --tls-key together, found one alone");
+  EXPECT_EQ(error_of([] {
+              parse({"serve", "--model-path", "M", "--port", "65536"});
+            }),
+            "--port: expected a whole number from 0 to 65535, found \"65536\"");
+}
+
 TEST(Options, Tokenize) {
   EXPECT_EQ(parse_as<TokenizeCommand>({"tokenize", "--model-path", "M", "run"}).text, "run");
   EXPECT_EQ(parse_as<TokenizeCommand>({"tokenize", "--model-path", "M", ""}).text, "");
