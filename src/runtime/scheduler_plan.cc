@@ -27,8 +27,6 @@ std::optional<Step> Scheduler::plan() {
   s.ready.erase(s.ready.begin(), s.ready.begin() + static_cast<std::ptrdiff_t>(decodes.size()));
   for (SequenceState* sequence : decodes) s.plan_decode(*sequence, step);
   s.plan_prompts(step);
-  if (s.in_flight.size() == 1)
-    while (step.parts.empty() && s.put_back_the_stuck()) s.plan_prompts(step);
 
   if (step.parts.empty()) {
     s.in_flight.pop_back();
@@ -101,7 +99,6 @@ void Scheduler::State::plan_decode(SequenceState& sequence, Step& step) {
 // Those put back first: they are older than whoever would take their place.
 void Scheduler::State::plan_prompts(Step& step) {
   admitting = true;
-  stuck = false;
   int64_t left = std::min(prefill_budget({.rows = limits.rows,
                                           .decoding = decoding > 0,
                                           .waiting_rows = pending_rows,
@@ -130,7 +127,6 @@ int64_t Scheduler::State::plan_chunk(SequenceState& sequence, int64_t most, Step
   const int64_t room = held * kBlockTokens - sequence.planned;
   const int64_t ready_now = ready_rows(sequence);
   const int64_t count = std::min({most, ready_now, room});
-  stuck |= ready_now > 0 && room <= 0;
   if (count <= 0) return 0;
 
   RequestState& request = *sequence.request;
@@ -151,8 +147,9 @@ int64_t Scheduler::State::plan_chunk(SequenceState& sequence, int64_t most, Step
   return count;
 }
 
-// Only with room for all of its prompt, beside what running prompts still need and a block for
-// each that decodes: who starts should not be put back soon.
+// Only with room for all of its prompt, so that running prompts never block each other, beside what
+// running prompts still need and a block for each that decodes: who starts should not be put back
+// soon.
 bool Scheduler::State::admit(SequenceState& sequence) {
   RequestState& request = *sequence.request;
   if (request.awaits_picture) return false;
@@ -202,12 +199,6 @@ int64_t Scheduler::State::ready_rows(SequenceState& sequence) {
   const int64_t rows = end - sequence.planned;
   request.awaits_picture = end < sequence.length() && rows < std::max<int64_t>(limits.rows / 4, 1);
   return request.awaits_picture ? 0 : rows;
-}
-
-bool Scheduler::State::put_back_the_stuck() {
-  if (!stuck || running.size() < 2) return false;
-  preempt(*youngest());
-  return true;
 }
 
 // With `draws`, of its next token, and of those who come from it.

@@ -100,9 +100,7 @@ struct Scheduler::State {
   int turn = 0;             ///< of the decode groups
   size_t last_numbers = 0;  ///< of the newest step: the next one is about as large
 
-  // What was found while planning a step.
-  bool admitting = true;  ///< nobody who came earlier was refused
-  bool stuck = false;     ///< a running prompt found no block
+  bool admitting = true;  ///< while planning: nobody who came earlier was refused
 
   // scheduler_state.cc: what a sequence goes through.
   RequestState* find(RequestId id) const;
@@ -132,7 +130,6 @@ struct Scheduler::State {
   int64_t plan_chunk(SequenceState& sequence, int64_t most, Step& step);
   bool admit(SequenceState& sequence);
   int64_t ready_rows(SequenceState& sequence);
-  bool put_back_the_stuck();
   void add_part(SequenceState& sequence, int64_t count, bool draws, Step& step);
   void show_numbers(Step& step) const;
 };

@@ -12,6 +12,7 @@
 namespace tessera {
 namespace {
 
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -119,6 +120,10 @@ TEST(Scheduler, OnAPipelineWithOneGroupPromptsUseTheOtherSlots) {
   ASSERT_TRUE(model.plan());
   EXPECT_EQ(model.newest().decode_rows, 0);
   EXPECT_GE(model.newest().prefill_rows, 32);
+  for (int step = 0; step < 45; ++step) {  // and who has joined by its prompt's end stays with all
+    model.commit();
+    while (model.plan()) EXPECT_THAT(model.newest().decode_rows, AnyOf(0, 5, 6));
+  }
   model.finish();
   EXPECT_THAT(model.wrong, IsEmpty());
 }
@@ -227,9 +232,39 @@ TEST(Scheduler, PutsBackTheYoungestAndComputesItAgain) {
   EXPECT_EQ(model.pool.free_blocks(), 8);
 }
 
+TEST(Scheduler, GoesOnWithOthersWhenThePickedOnePutsItselfBack) {
+  SchedulerLimits limits = limits_of(64, 4, 2, 2);
+  limits.prefix_cache = false;
+  SchedulerModel model(limits, 4);
+  model.add(make_request(1, 20, 12, 1));
+  model.add(make_request(2, 30, 12, 2));
+  while (model.live() > 0) {
+    ASSERT_TRUE(model.plan());
+    model.check();
+    model.commit();
+  }
+  EXPECT_EQ(model.scheduler.preemptions(), 1U);
+  EXPECT_THAT(model.wrong, IsEmpty());
+}
+
+TEST(Scheduler, ALargePromptIsNotOvertakenBySmallOnes) {
+  SchedulerModel model(limits_of(64, 4, 2, 1), 8);
+  model.add(make_request(1, 60, 30, 1));
+  ASSERT_TRUE(model.plan());
+  model.add(make_request(2, 70, 5, 2));
+  for (RequestId id = 3; id < 9; ++id) model.add(make_request(id, 10, 5, static_cast<int>(id)));
+  while (!model.scheduler.started(2)) {
+    EXPECT_FALSE(model.scheduler.started(3));
+    model.commit();
+    while (model.plan()) model.check();
+  }
+  model.finish();
+  EXPECT_THAT(model.wrong, IsEmpty());
+}
+
 // It has a token on its way, which counts; it must not be drawn a second time.
 TEST(Scheduler, WhoIsPutBackInFlightWaitsForItsToken) {
-  SchedulerLimits limits = limits_of(128, 4, 2, 2);
+  SchedulerLimits limits = limits_of(128, 4, 3, 2);
   limits.prefix_cache = false;
   SchedulerModel model(limits, 8);
   model.add(make_request(1, 30, 60, 1));
