@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -147,6 +148,7 @@ void ServingLoop::run() {
         lock.lock();
       }
       start_steps();
+      if (in_flight_.empty()) look_after_pictures();  // planning may have found some missing
       if (!deliveries_.empty()) {
         lock.unlock();
         deliver();
@@ -271,22 +273,24 @@ void ServingLoop::end_expired() {
         ErrorParts{.where = "request", .what = "its time is over before its answer is whole"});
 }
 
+// A picture is encoded as soon as its request comes, unless the prefix cache has its rows; then
+// only when the scheduler, having lost them, waits for it.
 void ServingLoop::look_after_pictures() {
+  const std::vector<RequestId> awaiting = scheduler_->awaiting_pictures();
   std::vector<std::pair<RequestId, std::exception_ptr>> failed;
   for (const auto& [id, request] : requests_) {
     if (request->pictures().empty()) continue;
     const PromptTokens& prompt = request->prepared().prompt;
-    const int64_t cached = scheduler_->cached_rows(id);
+    const int64_t cached = std::ranges::count(awaiting, id) > 0 ? 0 : scheduler_->cached_rows(id);
     auto ready = static_cast<int64_t>(prompt.ids.size());
     for (size_t i = 0; i < prompt.pictures.size(); ++i) {
       const std::shared_ptr<CachedPicture>& picture = request->pictures()[i].picture();
       const PromptTokens::Picture& place = prompt.pictures[i];
-      if (picture->state == State::kReady || place.first_row + place.rows <= cached) continue;
-      if (picture->state == State::kFailed) failed.emplace_back(id, picture->failure);
-      if (picture->state == State::kNew) {
-        vision_->add(picture);
-      }
+      if (picture->state == State::kReady) continue;
       ready = std::min(ready, place.first_row);
+      if (picture->state == State::kFailed) failed.emplace_back(id, picture->failure);
+      if (picture->state == State::kNew && place.first_row + place.rows > cached)
+        vision_->add(picture);
     }
     scheduler_->set_ready_rows(id, ready);
   }

@@ -166,9 +166,10 @@ TEST(Options, WhatIsMissingOrTooMuchIsNamed) {
 }
 
 TEST(Options, CommandsAreNamed) {
-  EXPECT_EQ(error_of([] { parse({}); }),
-            "tessera: expected a command (run, chat, plan, devices, bench, tokenize, pack), found "
-            "none (tessera --help explains)");
+  EXPECT_EQ(
+      error_of([] { parse({}); }),
+      "tessera: expected a command (run, chat, plan, devices, serve, bench, tokenize, pack), found "
+      "none (tessera --help explains)");
   EXPECT_THAT(error_of([] { parse({"rn"}); }), HasSubstr("did you mean run?"));
   EXPECT_THROW(parse({"--model-path", "M"}), UsageError);
 }
