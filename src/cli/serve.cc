@@ -30,10 +30,9 @@ int execute(const ServeCommand& command) {
   std::vector<Route> routes = api.routes();
   std::ranges::move(page_routes(), std::back_inserter(routes));
   HttpServer server(std::move(options), std::move(routes));
+  if (!command.url_file.empty()) write_file_atomic(command.url_file, server.url() + "\n");
   console.say(fmt::format("{} is served at {} after {:.1f} s; open it in a browser. Ctrl-C stops.",
                           engine->model_name(), server.url(), now_s() - start_s));
-
-  if (!command.url_file.empty()) write_file_atomic(command.url_file, server.url() + "\n");
 
   signals.wait();
   console.say("Answers under way are finished; Ctrl-C again stops at once.");
