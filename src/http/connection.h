@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "http/descriptor.h"
 #include "http/io_thread.h"
 
 namespace tessera {
@@ -33,7 +34,7 @@ class Connection {
   virtual void close() = 0;
 };
 
-/// Over a connected TCP socket, which it owns from now on.
-std::shared_ptr<Connection> make_tcp_connection(int fd, IoThread& thread);
+/// Over a connected TCP socket.
+std::shared_ptr<Connection> make_tcp_connection(Descriptor socket, IoThread& thread);
 
 }  // namespace tessera

@@ -82,8 +82,10 @@ struct HttpServer::Impl {
   size_t next_thread = 0;
 
   void accept(int fd, ClientAddress client);
-  void serve(const std::shared_ptr<IoThread>& thread, int fd, ClientAddress client,
-             ClientCount::Place place);
+  void serve(const std::shared_ptr<IoThread>& thread, Descriptor socket,
+             const ClientAddress& client, ClientCount::Place place);
+  std::shared_ptr<HttpSession> make_session(const std::shared_ptr<IoThread>& thread,
+                                            Descriptor socket, const ClientAddress& client);
   void remember(const std::shared_ptr<HttpSession>& session, IoThread& thread);
   template <typename Call>
   void for_each_session(Call call);
@@ -96,16 +98,27 @@ void HttpServer::Impl::accept(int fd, ClientAddress client) {
   if (place == ClientCount::Place::kNone) return;
   const std::shared_ptr<IoThread>& thread = threads[next_thread++ % threads.size()];
   thread->post([this, thread, socket, client = std::move(client), place] {
-    serve(thread, socket->release(), client, place);
+    serve(thread, std::move(*socket), client, place);
   });
 }
 
-void HttpServer::Impl::serve(const std::shared_ptr<IoThread>& thread, int fd, ClientAddress client,
-                             ClientCount::Place place) {
-  std::shared_ptr<Connection> connection = make_tcp_connection(fd, *thread);
-  if (tls) connection = make_tls_connection(*tls, std::move(connection), thread);
-  const auto session =
-      std::make_shared<HttpSession>(shared, thread, std::move(connection), std::move(client));
+// Or tells the count that there will be none.
+std::shared_ptr<HttpSession> HttpServer::Impl::make_session(const std::shared_ptr<IoThread>& thread,
+                                                            Descriptor socket,
+                                                            const ClientAddress& client) {
+  try {
+    std::shared_ptr<Connection> connection = make_tcp_connection(std::move(socket), *thread);
+    if (tls) connection = make_tls_connection(*tls, std::move(connection), thread);
+    return std::make_shared<HttpSession>(shared, thread, std::move(connection), client);
+  } catch (...) {
+    shared->clients.leave(client.network);
+    throw;
+  }
+}
+
+void HttpServer::Impl::serve(const std::shared_ptr<IoThread>& thread, Descriptor socket,
+                             const ClientAddress& client, ClientCount::Place place) {
+  const auto session = make_session(thread, std::move(socket), client);
   remember(session, *thread);
   if (stopped) return;  // too late for stop() to have seen it
   if (place == ClientCount::Place::kGranted) return session->start();

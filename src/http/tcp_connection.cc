@@ -21,8 +21,10 @@ auto told(Connection::Done done) {
 
 class TcpConnection : public Connection {
  public:
-  TcpConnection(int fd, boost::asio::io_context& context)
-      : socket_(context, boost::asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), fd) {
+  TcpConnection(Descriptor socket, boost::asio::io_context& context) : socket_(context) {
+    const int fd = socket.fd();
+    socket_.assign(boost::asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), fd);
+    (void)socket.release();  // not before: assign throws when the system can watch no more
     error_code ignored;
     socket_.non_blocking(true, ignored);
     // Each token goes out at once; and whoever is cut off without a word is noticed some day.
@@ -63,8 +65,8 @@ class TcpConnection : public Connection {
 
 }  // namespace
 
-std::shared_ptr<Connection> make_tcp_connection(int fd, IoThread& thread) {
-  return std::make_shared<TcpConnection>(fd, thread.context());
+std::shared_ptr<Connection> make_tcp_connection(Descriptor socket, IoThread& thread) {
+  return std::make_shared<TcpConnection>(std::move(socket), thread.context());
 }
 
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -82,7 +83,9 @@ class TlsClient {
   std::string receive_until(const std::string& text) const {
     std::string got;
     char piece[16384];
-    while (got.find(text) == std::string::npos) {
+    size_t seen = 0;
+    while (got.find(text, seen) == std::string::npos) {
+      seen = got.size() - std::min(got.size(), text.size());
       const int bytes = SSL_read(ssl_, piece, sizeof piece);
       if (bytes <= 0) break;
       got.append(piece, static_cast<size_t>(bytes));
@@ -134,9 +137,9 @@ TEST(Tls, CarriesLargeBodiesBothWays) {
   const TempFolder folder;
   ExampleServer example(Certificate(folder).options());
   const TlsClient client(example.port());
-  std::string body(5000000, 'x');
+  std::string body(2000000, 'x');
   for (size_t i = 0; i < body.size(); i += 101) body[i] = static_cast<char>('a' + i % 26);
-  client.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000003\r\n\r\n");
+  client.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000003\r\n\r\n");
   client.send(body);
   client.send("END");
   const std::string got = client.receive_until("END");
