@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,6 +66,20 @@ TEST(JsonForm, RefusesWhatRfc8259HasNot) {
                            "{\"a\":1/**/}",
                            "{\"a\":NaN}"})
     EXPECT_FALSE(takes(form, text)) << text;
+}
+
+TEST(JsonForm, SurrogatesComeInPairs) {
+  const Vocabulary toy = toy_vocabulary();
+  const FormMatcher form = json_form(toy);
+  for (int high = 0; high < 256; ++high) {
+    const std::string one = fmt::format("\\u{:02x}1F", high);
+    const std::string text = "{\"a\":\"" + one + "\"}";
+    ASSERT_EQ(takes(form, text), is_json_object(text)) << text;
+    for (int low = 0xD7; low < 0xE1; ++low) {
+      const std::string two = "{\"a\":\"" + one + fmt::format("\\u{:02X}ab\"}}", low);
+      ASSERT_EQ(takes(form, two), is_json_object(two)) << two;
+    }
+  }
 }
 
 TEST(JsonForm, BoundsNestingAndBlanks) {
