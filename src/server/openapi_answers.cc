@@ -57,6 +57,14 @@ std::string_view openapi_answers() {
       "logprobs": {"$ref": "#/components/schemas/CompletionLogprobs"},
       "finish_reason": {"anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/FinishReason"}]}}}},
   "usage": {"anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/Usage"}]}}},
+"ChatEvent": {"type": "object", "description": "One server-sent event", "required": ["data"],
+  "properties": {"data": {"anyOf": [{"const": "[DONE]"}, {"contentMediaType": "application/json",
+    "contentSchema": {"anyOf": [{"$ref": "#/components/schemas/ChatChunk"}, {"$ref": "#/components/schemas/Error"}]}}]}}},
+"CompletionEvent": {"type": "object", "description": "One server-sent event", "required": ["data"],
+  "properties": {"data": {"anyOf": [{"const": "[DONE]"}, {"contentMediaType": "application/json",
+    "contentSchema": {"anyOf": [{"$ref": "#/components/schemas/CompletionAnswer"}, {"$ref": "#/components/schemas/Error"}]}}]}}},
+"StatusEvent": {"type": "object", "description": "One server-sent event", "required": ["data"], "properties": {
+  "data": {"contentMediaType": "application/json", "contentSchema": {"$ref": "#/components/schemas/Status"}}}},
 "Model": {"type": "object", "required": ["id", "object", "created", "owned_by"], "properties": {
   "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"},
   "owned_by": {"const": "tessera"}, "root": {"type": "string"}, "max_model_len": {"type": "integer"},

@@ -12,7 +12,7 @@ std::string_view openapi_paths() {
     "200": {"description": "The answer; with stream true as server-sent events, each with a ChatChunk, the last one [DONE]",
       "content": {
         "application/json": {"schema": {"$ref": "#/components/schemas/ChatAnswer"}},
-        "text/event-stream": {"schema": {"type": "string"}}}},
+        "text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatEvent"}}}},
     "429": {"$ref": "#/components/responses/Busy"},
     "503": {"$ref": "#/components/responses/NotReady"}}}},
 "/v1/completions": {"post": {
@@ -23,7 +23,7 @@ std::string_view openapi_paths() {
     "200": {"description": "The answer; with stream true as server-sent events of the same shape, the last one [DONE]",
       "content": {
         "application/json": {"schema": {"$ref": "#/components/schemas/CompletionAnswer"}},
-        "text/event-stream": {"schema": {"type": "string"}}}},
+        "text/event-stream": {"schema": {"$ref": "#/components/schemas/CompletionEvent"}}}},
     "429": {"$ref": "#/components/responses/Busy"},
     "503": {"$ref": "#/components/responses/NotReady"}}}},
 "/v1/models": {"get": {
@@ -78,7 +78,7 @@ std::string_view openapi_paths() {
   "operationId": "events", "summary": "The status, ten times a second",
   "responses": {
     "200": {"description": "Server-sent events without end, each with a Status",
-      "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+      "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StatusEvent"}}}},
     "503": {"$ref": "#/components/responses/Failed"}}}},
 "/openapi.json": {"get": {
   "operationId": "openapi", "summary": "This description",
