@@ -17,7 +17,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,10 +54,10 @@ def measure(plan: dict) -> list[dict]:
     runs = []
     for clients in plan["clients"]:
         for round_ in range(plan["rounds"]):
-            for k, server in enumerate(plan["servers"]):
-                subprocess.run(["kill", "-CONT", f"-{server['group']}"], check=True)
+            for server in plan["servers"]:
+                os.killpg(server["group"], signal.SIGCONT)
                 run = turn(server["url"], clients, seed=1 + round_ + 100 * clients)
-                subprocess.run(["kill", "-STOP", f"-{server['group']}"], check=True)
+                os.killpg(server["group"], signal.SIGSTOP)
                 runs.append({"server": server["name"], "round": round_, **run})
                 print(f"{server['name']:14} {clients:3} clients: {run['tokens_per_s']:8} tokens/s, first "
                       f"{run['ttft_ms']}, between {run['gap_ms']} ms, {len(run['errors'])} errors",
@@ -124,6 +126,7 @@ def main() -> None:
     args.add_argument("--prefix", default="")
     args.add_argument("--measure", help=argparse.SUPPRESS)
     options = args.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that ends the servers, too
     if options.measure:
         print(json.dumps(measure(json.loads(options.measure))))
     else:
