@@ -53,18 +53,13 @@ Sizes sizes_for(const Device& device, uint64_t weight_bytes) {
           .max_context = 65536};
 }
 
-// The median of the runs that fit in a short while. Not the shortest: a model's steps are run one
-// after the other too, some of them on a core that others or its own heat have slowed, and it is
-// their sum that a plan predicts.
+// The shortest of the runs that fit in a short while: others on the machine only make it longer.
 template <typename Run>
-double typical_s(const Run& run) {
-  std::vector<double> times;
+double best_s(const Run& run) {
   const double start = now_s();
-  do times.push_back(run());
-  while (now_s() - start < kRepeatS);
-  const auto middle = times.begin() + static_cast<ptrdiff_t>(times.size() / 2);
-  std::ranges::nth_element(times, middle);
-  return *middle;
+  double best = run();
+  while (now_s() - start < kRepeatS) best = std::min(best, run());
+  return best;
 }
 
 struct Bench {
@@ -186,7 +181,7 @@ double matmul_flops_per_s(Bench& bench, Precision precision) {
   while (rows < most && bench.matmul_s(rows, precision, in) < kUnitS) rows *= 2;
   rows = std::min(rows, most);
   const double flops = 2 * static_cast<double>(rows * in * in);
-  return flops / typical_s([&] { return bench.matmul_s(rows, precision, in); });
+  return flops / best_s([&] { return bench.matmul_s(rows, precision, in); });
 }
 
 // One row and as many weights as there is room for.
@@ -195,7 +190,7 @@ double weights_per_s(Bench& bench, Precision precision) {
   const auto panel = PackedMatrix::bytes(precision, kPanelRows, in);
   const auto out = static_cast<int64_t>(bench.sizes.weight_bytes / panel) * kPanelRows;
   const double bytes = static_cast<double>(PackedMatrix::bytes(precision, out, in));
-  return bytes / typical_s([&] { return bench.matmul_s(1, precision, out); });
+  return bytes / best_s([&] { return bench.matmul_s(1, precision, out); });
 }
 
 void measure_attention(Bench& bench, KernelRates& rates) {
@@ -204,12 +199,12 @@ void measure_attention(Bench& bench, KernelRates& rates) {
   const int64_t pairs = many * context - many * (many - 1) / 2;
   rates.attention_flops_per_s =
       4 * static_cast<double>(pairs * sizes.heads() * kHeadDim) /
-      typical_s([&] { return bench.attention_s(KvFormat::kBF16, many, context); });
+      best_s([&] { return bench.attention_s(KvFormat::kBF16, many, context); });
   for (const KvFormat format : {KvFormat::kBF16, KvFormat::kInt8}) {
     const auto pages = static_cast<double>(
         KvPages::bytes(format, sizes.max_context / kBlockTokens, sizes.kv_heads, kHeadDim));
     rates.kv_bytes_per_s[static_cast<size_t>(format)] =
-        pages / typical_s([&] { return bench.attention_s(format, 1, sizes.max_context); });
+        pages / best_s([&] { return bench.attention_s(format, 1, sizes.max_context); });
   }
   rates.kv_bytes_per_s[static_cast<size_t>(KvFormat::kF32)] = rates.kv(KvFormat::kBF16);
 }
@@ -246,8 +241,8 @@ KernelRates measure_kernel_rates(Device& device, uint64_t weight_bytes) {
   // norm: read and written; swiglu: two read, one written
   const int64_t rows = bench.sizes.max_rows;
   rates.values_per_s = static_cast<double>(rows * bench.sizes.in) * 3.5 /
-                       typical_s([&] { return bench.norm_and_swiglu_s(rows); });
-  rates.op_s = typical_s([&] { return bench.small_ops_s(); });
+                       best_s([&] { return bench.norm_and_swiglu_s(rows); });
+  rates.op_s = best_s([&] { return bench.small_ops_s(); });
   return rates;
 }
 
