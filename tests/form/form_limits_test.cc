@@ -5,8 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-
+#include "base/clock.h"
 #include "form/form.h"
 #include "tests/form/form_tools.h"
 #include "tests/support/error_of.h"
@@ -23,16 +22,14 @@ std::string repeated(const std::string& text, int times) {
   return out;
 }
 
-// Compiling is linear in limits that are known; a sanitizer on a busy machine takes ten times as
-// long as the second it is meant to be.
-constexpr double kLongest_s = 20;
+// Of processor time. A third of a second is usual; sanitizers take ten times as long.
+constexpr double kLongest_s = 10;
 
 std::string error_soon(AnswerForm::Kind kind, const std::string& definition) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin_s = process_cpu_s();
   const std::string error =
       error_of([&] { compile_form({.kind = kind, .definition = definition}); });
-  const double took_s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double took_s = process_cpu_s() - begin_s;
   EXPECT_LT(took_s, kLongest_s) << definition.substr(0, 80);
   return error;
 }
