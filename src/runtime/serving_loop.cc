@@ -184,20 +184,23 @@ void ServingLoop::start_steps() {
     const double begin_s = now_s();
     std::optional<Step> step = scheduler_->plan();
     if (!step) return;
-    InFlight next{.step = std::move(*step), .batch = nullptr, .started_s = begin_s, .requests = {}};
+    // In the list first: once it is submitted, nothing may fail.
+    InFlight& next = in_flight_.emplace_back(
+        InFlight{.step = std::move(*step), .batch = nullptr, .started_s = begin_s, .requests = {}});
     try {
       next.batch = &pipeline_.acquire();
       fill(next);
       pipeline_.submit(*next.batch);
     } catch (...) {
-      if (next.batch != nullptr) pipeline_.release(*next.batch);
+      const InFlight failed = std::move(next);
+      in_flight_.pop_back();
+      if (failed.batch != nullptr) pipeline_.release(*failed.batch);
       const ErrorParts parts = parts_of(std::current_exception());
-      for (const SequenceKey& lost : scheduler_->abandon(next.step))
+      for (const SequenceKey& lost : scheduler_->abandon(failed.step))
         end(lost.request, FinishReason::kCancelled, parts);
       return;
     }
-    if (in_flight_.empty()) watch_wake_.notify_one();
-    in_flight_.push_back(std::move(next));
+    if (in_flight_.size() == 1) watch_wake_.notify_one();
     ++counters_.steps;
     counters_.schedule_s += now_s() - begin_s;
   }

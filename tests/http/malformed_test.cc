@@ -23,6 +23,7 @@ const std::string kSmuggled = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const std::string kChunked = kPost + "Transfer-Encoding: chunked\r\n\r\n";
 
 std::vector<Malformed> all_malformed() {
+  using std::string_literals::operator""s;
   return {
       {"noise", std::string("\x01\x02\x03\xff\xfe nonsense\r\n\r\n")},
       {"tls_hello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + "\r\n\r\n"},
@@ -37,8 +38,8 @@ std::vector<Malformed> all_malformed() {
       {"percent_nul", "GET /hello%00 HTTP/1.1\r\nHost: localhost\r\n\r\n"},
       {"percent_line", "GET /hello%0d%0aX: HTTP/1.1\r\nHost: localhost\r\n\r\n"},
       {"percent_not_utf8", "GET /hello%ff HTTP/1.1\r\nHost: localhost\r\n\r\n"},
-      {"nul_in_target", std::string("GET /he\0llo HTTP/1.1\r\nHost: localhost\r\n\r\n", 43)},
-      {"nul_in_header", kGet + std::string("X: a\0b\r\n\r\n", 10)},
+      {"nul_in_target", "GET /he\0llo HTTP/1.1\r\nHost: localhost\r\n\r\n"s},
+      {"nul_in_header", kGet + "X: a\0b\r\n\r\n"s},
       {"control_in_header", kGet + "X: a\x01" + "b\r\n\r\n"},
       {"not_utf8_in_header", kGet + "X: \xff\xfe\r\n\r\n"},
       {"overlong_utf8_in_header", kGet + "X: \xc0\xaf\r\n\r\n"},
