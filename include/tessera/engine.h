@@ -84,7 +84,7 @@ struct Request {
   AnswerForm form = {};
 
   int64_t max_new_tokens = 1024;
-  /// Texts that end the answer; when not given, the template's.
+  /// Texts that end the answer, beside the template's own; an empty list: not even those.
   std::optional<std::vector<std::string>> stop_strings = {};
   std::vector<int32_t> stop_ids = {};  ///< tokens that end it, beside the model's own
   bool ignore_end = false;             ///< the model's own end does not; for load tests

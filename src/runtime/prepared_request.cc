@@ -57,7 +57,10 @@ PreparedRequest prepare_request(const ModelSpec& model, const Tokenizer& tokeniz
     out.stops.assign(chat.stop_strings().begin(), chat.stop_strings().end());
     if (!chat.end_token().empty()) out.ends.push_back(tokenizer.id_of(chat.end_token()));
   }
-  if (request.stop_strings) out.stops = *request.stop_strings;
+  if (request.stop_strings) {
+    if (request.stop_strings->empty()) out.stops.clear();
+    std::ranges::copy(*request.stop_strings, std::back_inserter(out.stops));
+  }
   if (request.ignore_end) {
     out.ends.clear();
     if (!request.stop_strings) out.stops.clear();
