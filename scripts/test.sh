@@ -24,6 +24,7 @@ ctest --preset release
 
 say "The server: others' clients, a browser, ${SOAK_SECONDS:=60} s of mixed traffic"
 tests/server/clients/run.sh --start build/release/tests/server/fake_server
+tests/server/page/run.sh
 tests/server/real.sh build/release/src/cli/tessera "$SOAK_SECONDS"
 
 cuda_toolkit

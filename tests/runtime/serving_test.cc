@@ -58,6 +58,10 @@ struct Mix {
   bool prefix_cache;
 };
 
+std::ostream& operator<<(std::ostream& out, const Mix& mix) {
+  return out << mix.devices << " sequences " << mix.sequences << " of " << mix.running;
+}
+
 class ServingMixTest : public testing::TestWithParam<Mix> {};
 
 // Requests come in bursts from three threads; some are cancelled on the way. With one context of

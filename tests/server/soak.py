@@ -23,7 +23,7 @@ parser.add_argument("url")
 parser.add_argument("--pid", type=int, required=True)
 parser.add_argument("--seconds", type=float, default=120)
 parser.add_argument("--clients", type=int, default=8)
-parser.add_argument("--growth-mib", type=float, default=24, help="allowed after the first third")
+parser.add_argument("--growth-mib", type=float, default=64, help="allowed after the first third")
 args = parser.parse_args()
 place = urllib.parse.urlsplit(args.url)
 assert place.hostname in ("127.0.0.1", "::1", "localhost"), "loopback alone"
@@ -70,7 +70,7 @@ def requests():
         if i % 3 and pictures:
             content.insert(0, {"type": "image_url", "image_url": {"url": pictures[i % len(pictures)]}})
         bodies.append({"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": 48})
-    for length in (20, 200, 400):  # longer ones, whatever the model makes of them
+    for length in (20, 120, 240):  # longer ones, whatever the model makes of them
         bodies.append({"messages": [{"role": "user", "content": "word " * length}], "temperature": 0, "max_tokens": 100,
                        "ignore_eos": True})
     return bodies

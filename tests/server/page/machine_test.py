@@ -38,6 +38,8 @@ class Machine(PageCase):
             self.assertAlmostEqual(sum(widths.values()) / max(stage["budget_bytes"], sizes["total"]), 1, 4)
 
     def test_devices_move(self):
+        if not self.server:
+            self.skipTest("a small model's micro-batches are gone before they are drawn")
         self.emulate()
         self.until_live()
         self.ask("a long one" if self.server else "Count from one to one hundred.")
