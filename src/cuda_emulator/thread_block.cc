@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 #include "cuda_emulator/kernel_failure.h"
 #include "cuda_emulator/kernel_indices.h"
@@ -47,7 +48,12 @@ void ThreadBlock::run(dim3 block, uint3 index, const std::function<void()>& body
   place_threads(block);
   tsan_release(&tokens_->start);
 
-  while (DeviceThread* next = next_ready()) enter(*home_, *next);
+  {
+    // Threads that are none of their own run as the one that stands here, which is not seen.
+    std::optional<TsanSeen> seen;
+    if (!threads_apart_) seen.emplace();
+    while (DeviceThread* next = next_ready()) enter(*home_, *next);
+  }
   if (!failed_ && exited_ < threads_.size()) {
     report_ = "deadlock in " + describe_block(index) + "\n" + describe_threads(threads_);
     failed_ = true;
@@ -247,10 +253,15 @@ void ThreadBlock::abandon_threads() {
 }
 
 void ThreadBlock::run_as_host(const std::function<void()>& work) {
-  if (threads_apart_) tsan_switch(home_->tsan_fiber());
+  if (!threads_apart_) {
+    const TsanUnseen unseen;
+    work();
+    return;
+  }
+  tsan_switch(home_->tsan_fiber());
   work();
   tsan_release(&tokens_->start);
-  if (threads_apart_) tsan_switch(running_->fiber.tsan_fiber());
+  tsan_switch(running_->fiber.tsan_fiber());
   see_host_work();
 }
 

@@ -124,6 +124,46 @@ TEST_F(CudaStreamTest, CopiesBetweenCardsArriveWholeWithAndWithoutPeerAccess) {
   check(*c, *b, *c);
 }
 
+// The far end of a copy through the host is read, or written, by a stream of its own: not before
+// what the copy's stream has waited for.
+TEST_F(CudaStreamTest, AStagedCopyComesAfterWhatItsStreamHasWaitedFor) {
+  for (const auto& [order, seed] : {std::pair{ThreadOrder::kReverse, uint64_t{1}},
+                                    {ThreadOrder::kRandom, 2},
+                                    {ThreadOrder::kRandom, 3}}) {
+    SCOPED_TRACE(seed);
+    set_up_emulated_machine({.gpus = 2, .gpu_bytes = 64 * kMiB, .order = order, .seed = seed});
+    forbid_emulated_peer(0, 1);
+    forbid_emulated_peer(1, 0);
+    const auto a = open_gpu(0), b = open_gpu(1);
+    const std::vector<int> before(1000, -1), values = numbers_from(0, 1000);
+    const HostBuffer in = pinned(*a, values), seen = pinned(*b, std::vector<int>(1000)),
+                     out = pinned(*b, std::vector<int>(1000));
+    const DeviceBuffer on_a = upload(*a, before), on_b = upload(*b, before);
+    const auto far = a->open_stream("far"), near = b->open_stream("near");
+    const auto filled = a->make_event(), read = b->make_event();
+
+    // `near` fetches what `far` has filled.
+    for (int i = 0; i < 5; ++i) far->copy(on_a.data(), a.get(), in.data(), nullptr, 4000);
+    far->record(*filled);
+    near->wait(*filled);
+    near->copy(on_b.data(), b.get(), on_a.data(), a.get(), 4000);
+    near->copy(out.data(), nullptr, on_b.data(), b.get(), 4000);
+    near->synchronize();
+    EXPECT_THAT(out.as<int>(), testing::ElementsAreArray(values));
+
+    // `far` sends once `near` has read what was there.
+    b->write(on_b.data(), std::as_bytes(std::span(before)));
+    for (int i = 0; i < 5; ++i) near->copy(seen.data(), nullptr, on_b.data(), b.get(), 4000);
+    near->record(*read);
+    far->wait(*read);
+    far->copy(on_b.data(), b.get(), on_a.data(), a.get(), 4000);
+    far->synchronize();
+    near->synchronize();
+    EXPECT_THAT(seen.as<int>(), testing::ElementsAreArray(before));
+    EXPECT_EQ(download<int>(*b, on_b, 1000), values);
+  }
+}
+
 // The pieces of a staged copy are on their way in and out at once: twice the bytes over the links,
 // in little more than the time of once.
 TEST_F(CudaStreamTest, AStagedCopyOverlapsItsTwoWays) {
