@@ -34,6 +34,7 @@ timeout 180 "$python" -m pytest -q -p no:cacheprovider tests/server/clients
 # Streams without end are left out. What a schema allows may rightly be refused (too many pictures in all, an unlikely order
 # of roles), so that every valid request is accepted is not asked.
 checks=not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection,unsupported_method
+cd "$venv"  # where schemathesis keeps its notes
 timeout 300 bin/schemathesis run "$url/openapi.json" \
   --checks "$checks" --exclude-path /v1/events --no-color --max-examples "${EXAMPLES:-20}" --seed 1 \
   --header "Authorization: Bearer $OPENAI_API_KEY" --request-timeout 10 --generation-database none
