@@ -23,9 +23,9 @@ struct EmulatedMachine {
   /// anywhere else. (While one works, it goes unseen.)
   bool trap_host = true;
 
-  /// ThreadSanitizer takes each CUDA thread for a thread. Otherwise all of a kernel for one step of
-  /// its stream: a hundred times quicker, for tests of whole engines.
-  bool threads_apart = true;
+  /// ThreadSanitizer sees kernels, each CUDA thread as a thread. Otherwise copies, fills and the
+  /// host alone: a hundred times quicker, for tests of whole engines.
+  bool kernels_seen = true;
 
   // Virtual time, which cudaEventElapsedTime tells: an op takes its overhead and its bytes by
   // these.

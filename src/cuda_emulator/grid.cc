@@ -40,12 +40,12 @@ class BlockSequence {
 
 }  // namespace
 
-void run_grid(const GridShape& shape, ThreadOrder order, uint64_t seed, bool threads_apart,
+void run_grid(const GridShape& shape, ThreadOrder order, uint64_t seed, bool kernels_seen,
               const std::function<void()>& body) {
   kernel_indices.grid_shape = shape.grid;
   ThreadBlock& block = thread_block();
   SharedMemory& shared = shared_memory();
-  block.set_order(order, seed, threads_apart);
+  block.set_order(order, seed, kernels_seen);
   const TsanUnseen unseen;
   struct End {
     std::unique_ptr<uint64_t> token = std::make_unique<uint64_t>();

@@ -18,7 +18,7 @@ struct GridShape {
 
 /// Runs `body` once for every thread of every block, one block after another, on the calling thread
 /// (always the same one), as EmulatedMachine says. Throws KernelFailure.
-void run_grid(const GridShape& shape, ThreadOrder order, uint64_t seed, bool threads_apart,
+void run_grid(const GridShape& shape, ThreadOrder order, uint64_t seed, bool kernels_seen,
               const std::function<void()>& body);
 
 }  // namespace tessera

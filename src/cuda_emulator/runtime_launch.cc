@@ -56,15 +56,15 @@ cudaError_t check_pointers(const Machine& machine, const KernelLaunch& launch) {
 
 cudaError_t run_kernel(const KernelLaunch& launch, uint64_t seed) {
   ThreadOrder order;
-  bool threads_apart;
+  bool kernels_seen;
   {
     const std::lock_guard lock(machine().mutex);
     if (const cudaError_t due = error_due(machine(), "kernel", launch.stream->device)) return due;
     order = machine().settings.order;
-    threads_apart = machine().settings.threads_apart;
+    kernels_seen = machine().settings.kernels_seen;
   }
   try {
-    run_grid({launch.grid, launch.block, launch.shared_bytes}, order, seed, threads_apart,
+    run_grid({launch.grid, launch.block, launch.shared_bytes}, order, seed, kernels_seen,
              launch.body);
     return cudaSuccess;
   } catch (const KernelFailure& failure) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <optional>
 
 #include "cuda_emulator/kernel_failure.h"
 #include "cuda_emulator/kernel_indices.h"
@@ -31,9 +30,9 @@ ThreadBlock::ThreadBlock() {
   threads_.reserve(kMaxBlockThreads);
 }
 
-void ThreadBlock::set_order(ThreadOrder order, uint64_t seed, bool threads_apart) {
+void ThreadBlock::set_order(ThreadOrder order, uint64_t seed, bool kernels_seen) {
   order_ = order;
-  threads_apart_ = threads_apart;
+  kernels_seen_ = kernels_seen;
   random_ = Seeded(seed);
 }
 
@@ -48,12 +47,9 @@ void ThreadBlock::run(dim3 block, uint3 index, const std::function<void()>& body
   place_threads(block);
   tsan_release(&tokens_->start);
 
-  {
-    // Threads that are none of their own run as the one that stands here, which is not seen.
-    std::optional<TsanSeen> seen;
-    if (!threads_apart_) seen.emplace();
-    while (DeviceThread* next = next_ready()) enter(*home_, *next);
-  }
+  // Threads that are none of their own to ThreadSanitizer run as the one that stands here, which it
+  // does not see: their stacks serve all streams in turn, and would be races.
+  while (DeviceThread* next = next_ready()) enter(*home_, *next);
   if (!failed_ && exited_ < threads_.size()) {
     report_ = "deadlock in " + describe_block(index) + "\n" + describe_threads(threads_);
     failed_ = true;
@@ -95,7 +91,7 @@ void ThreadBlock::place_threads(dim3 block) {
     thread.index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
     thread.linear = i;
     if constexpr (kUnderTsan)
-      threads_apart_ ? thread.fiber.use_own_tsan_fiber() : thread.fiber.take_tsan_fiber();
+      kernels_seen_ ? thread.fiber.use_own_tsan_fiber() : thread.fiber.take_tsan_fiber();
     thread.state = ThreadState::kNew;
     thread.fenced = false;
     thread.last_atomic = nullptr;
@@ -253,15 +249,10 @@ void ThreadBlock::abandon_threads() {
 }
 
 void ThreadBlock::run_as_host(const std::function<void()>& work) {
-  if (!threads_apart_) {
-    const TsanUnseen unseen;
-    work();
-    return;
-  }
-  tsan_switch(home_->tsan_fiber());
+  if (kernels_seen_) tsan_switch(home_->tsan_fiber());
   work();
   tsan_release(&tokens_->start);
-  tsan_switch(running_->fiber.tsan_fiber());
+  if (kernels_seen_) tsan_switch(running_->fiber.tsan_fiber());
   see_host_work();
 }
 

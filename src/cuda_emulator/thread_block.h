@@ -29,8 +29,8 @@ class ThreadBlock {
  public:
   ThreadBlock();
 
-  /// `threads_apart`: as EmulatedMachine says.
-  void set_order(ThreadOrder order, uint64_t seed, bool threads_apart);
+  /// `kernels_seen`: as EmulatedMachine says.
+  void set_order(ThreadOrder order, uint64_t seed, bool kernels_seen);
 
   /// Runs `body` once for every thread, from the executor's thread. ThreadSanitizer: all comes
   /// after the caller, and before an acquire of `end_token`. Throws KernelFailure.
@@ -89,7 +89,7 @@ class ThreadBlock {
                 CombineLanes combine, SourcePlace place);
   void abandon_threads();
 
-  bool threads_apart_ = true;
+  bool kernels_seen_ = true;
   ThreadOrder order_ = ThreadOrder::kForward;
   Seeded random_{1};
 

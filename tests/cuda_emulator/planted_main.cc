@@ -10,8 +10,8 @@
 #include "tests/cuda_emulator/device_vector.h"
 #include "tests/cuda_emulator/planted_bugs.h"
 
-// planted_bug NAME [together]: runs one wrong program, in the order that TESSERA_EMULATED_ORDER
-// says, and prints what came out: (together: with a kernel's threads as one to ThreadSanitizer)
+// planted_bug NAME [unseen]: runs one wrong program, in the order that TESSERA_EMULATED_ORDER says
+// (unseen: with kernels that ThreadSanitizer does not see), and prints what came out:
 //   report ...        the emulator has refused it: the Error's line
 //   result 3f2a nan   bits of the result in short; "nan": there is one among them
 // A sanitizer may end it before.
@@ -53,9 +53,9 @@ int run_planted(const PlantedBug& bug) {
 
 int main(int argc, char** argv) {
   const std::string name = argc >= 2 ? argv[1] : "";
-  if (argc == 3 && argv[2] == std::string("together")) {
+  if (argc == 3 && argv[2] == std::string("unseen")) {
     tessera::EmulatedMachine machine = tessera::emulated_machine_of_environment();
-    machine.threads_apart = false;
+    machine.kernels_seen = false;
     tessera::set_up_emulated_machine(machine);
   }
   for (const auto& bugs : {tessera::planted_kernel_bugs(), tessera::planted_host_bugs()})

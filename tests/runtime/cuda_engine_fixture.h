@@ -34,8 +34,8 @@ inline std::unique_ptr<Device> open_next_gpu(size_t index) {
   return open_gpu_share(index, static_cast<int>(index % 3));
 }
 
-/// An engine over three emulated GPUs of 256 MiB. What threads of one kernel do to each other is
-/// for the tests of ops: to ThreadSanitizer a kernel is one step here.
+/// An engine over three emulated GPUs of 256 MiB. To ThreadSanitizer what
+/// kernels do is for the tests of the emulator and of ops.
 class CudaEngine : public testing::Test {
  protected:
   CudaEngine() { set_up({}); }
@@ -51,7 +51,7 @@ class CudaEngine : public testing::Test {
     EmulatedMachine machine = emulated_machine_of_environment();
     machine.gpus = wanted.gpus;
     machine.gpu_bytes = wanted.bytes;
-    machine.threads_apart = false;
+    machine.kernels_seen = false;
     if (wanted.order) {
       machine.order = *wanted.order;
       machine.seed = wanted.seed;

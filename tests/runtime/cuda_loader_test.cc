@@ -32,7 +32,7 @@ class CudaLoader : public testing::Test {
     EmulatedMachine machine = emulated_machine_of_environment();
     machine.gpus = 3;
     machine.gpu_bytes = 64 * kMiB;
-    machine.threads_apart = false;
+    machine.kernels_seen = false;
     set_up_emulated_machine(machine);
   }
   ~CudaLoader() override { mend_emulated_machine(); }
