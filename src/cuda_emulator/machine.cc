@@ -20,6 +20,7 @@ void Machine::reset(const EmulatedMachine& wanted) {
   gpus.assign(wanted.gpus, {});
   allocations.clear();
   std::erase_if(streams, [](const auto& stream) { return stream->queue.empty() && !stream->busy; });
+  executables.clear();
   dynamic_shared_limits.clear();
   links.clear();
   unreachable.clear();

@@ -82,9 +82,10 @@ struct Machine {
   std::vector<EmulatedGpu> gpus;
   std::map<uintptr_t, Allocation> allocations;  ///< by address
   std::vector<std::unique_ptr<CUstream_st>> streams;
-  std::map<const void*, size_t> dynamic_shared_limits;  ///< of kernels, where set
-  std::map<std::pair<int, int>, double> links;          ///< bytes per second, where set
-  std::set<std::pair<int, int>> unreachable;            ///< no peer access, from and to
+  std::vector<std::unique_ptr<CUgraphExec_st>> executables;  ///< a lost card's stay, as a driver's
+  std::map<const void*, size_t> dynamic_shared_limits;       ///< of kernels, where set
+  std::map<std::pair<int, int>, double> links;               ///< bytes per second, where set
+  std::set<std::pair<int, int>> unreachable;                 ///< no peer access, from and to
   std::vector<InjectedFailure> failures;
   std::map<std::string, uint64_t, std::less<>> calls;  ///< how many, by name
   double host_clock_us = 0;  ///< the latest that a host thread has waited for

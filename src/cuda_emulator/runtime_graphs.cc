@@ -66,10 +66,12 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                  unsigned long long) {
-  return api_call("cudaGraphInstantiate", [&](Machine&, auto&) {
+  return api_call("cudaGraphInstantiate", [&](Machine& machine, auto&) {
     if (graph == nullptr) return cudaErrorInvalidValue;
-    *executable =
-        new CUgraphExec_st{.ops = std::make_shared<const std::vector<StreamOp>>(graph->ops)};
+    auto made = std::make_unique<CUgraphExec_st>(
+        CUgraphExec_st{.ops = std::make_shared<const std::vector<StreamOp>>(graph->ops)});
+    *executable = made.get();
+    machine.executables.push_back(std::move(made));
     return cudaSuccess;
   });
 }
@@ -92,9 +94,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-  return api_call("cudaGraphExecDestroy", [&](Machine&, auto&) {
-    delete executable;
-    return cudaSuccess;
+  return api_call("cudaGraphExecDestroy", [&](Machine& machine, auto&) {
+    const size_t found = std::erase_if(
+        machine.executables, [&](const auto& known) { return known.get() == executable; });
+    return found == 1 ? cudaSuccess : cudaErrorInvalidValue;
   });
 }
 
