@@ -26,7 +26,7 @@ std::vector<Malformed> all_malformed() {
   using std::string_literals::operator""s;
   return {
       {"noise", std::string("\x01\x02\x03\xff\xfe nonsense\r\n\r\n")},
-      {"tls_hello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + "\r\n\r\n"},
+      {"tls_hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s + "\r\n\r\n"},
       {"http_0_9", "GET /hello\r\n\r\n"},
       {"http_2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
       {"no_target", "GET  HTTP/1.1\r\nHost: localhost\r\n\r\n"},

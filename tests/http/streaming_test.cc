@@ -67,6 +67,23 @@ TEST(Streaming, PiecesOfManyThreadsArriveWholeAndEachThreadsInOrder) {
   EXPECT_EQ(next, std::vector<int>(kThreads, kPieces));
 }
 
+TEST(Streaming, MayBeOfAnyLengthForAClientThatFetchesIt) {
+  HttpServerOptions options;
+  options.limits.backlog_bytes = 50000;
+  ExampleServer example(options);
+  RawClient client(example.port());
+  client.send(kAskForStream);
+  const ExchangePtr exchange = example.kept.next();
+  exchange->begin_stream(kEvents);
+  for (int i = 0; i < 100; ++i) {
+    const std::string end = "end " + std::to_string(i) + "\n";
+    exchange->write(std::string(5000, 'x') + end);
+    ASSERT_TRUE(client.gets(end, 5)) << i;
+  }
+  exchange->end_stream();
+  EXPECT_TRUE(client.response().whole);
+}
+
 TEST(Streaming, GoesToHttp10UntilTheConnectionsEnd) {
   ExampleServer example;
   RawClient client(example.port());

@@ -56,11 +56,13 @@ struct Certificate {
 
 class TlsClient {
  public:
-  explicit TlsClient(int port, int min_version = 0, int max_version = 0) : tcp_(port) {
+  explicit TlsClient(int port, int min_version = 0, int max_version = 0,
+                     const std::string& ciphers = "ALL")
+      : tcp_(port) {
     context_ = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_min_proto_version(context_, min_version);
     SSL_CTX_set_max_proto_version(context_, max_version);
-    SSL_CTX_set_cipher_list(context_, "ALL:@SECLEVEL=0");
+    SSL_CTX_set_cipher_list(context_, (ciphers + ":@SECLEVEL=0").c_str());
     ssl_ = SSL_new(context_);
     SSL_set_fd(ssl_, tcp_.fd());
     connected_ = SSL_connect(ssl_) == 1;
@@ -126,6 +128,9 @@ TEST(Tls, RefusesOldVersionsAndWeakCiphers) {
   EXPECT_FALSE(TlsClient(example.port(), TLS1_VERSION, TLS1_1_VERSION).connected());
   const TlsClient client(example.port(), TLS1_2_VERSION, TLS1_2_VERSION);
   EXPECT_THAT(client.cipher(), testing::ContainsRegex("ECDHE.*(GCM|CHACHA20)"));
+  EXPECT_FALSE(TlsClient(example.port(), TLS1_2_VERSION, TLS1_2_VERSION,
+                         "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA256")
+                   .connected());
   // Without TLS, and with noise in its place.
   RawClient plain(example.port());
   plain.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
