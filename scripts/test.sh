@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and passes every test:
 #   format, layers and names; release build with all tests; the server in front of others' clients, a
-#   browser and mixed traffic; CUDA's on emulated GPUs; all tests under
+#   browser and mixed traffic; all tests, CUDA's on emulated GPUs among them, under
 #   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
 #   kernels by nvcc, with what each takes of a GPU; every fuzz target for a short while.
 # scripts/test.sh quick stops after the release tests.
@@ -29,11 +29,7 @@ tests/server/real.sh build/release/src/cli/tessera "$SOAK_SECONDS"
 
 cuda_toolkit
 
-say "CUDA on emulated GPUs: build and test"
-build cuda-emulated cuda_tests
-ctest --preset cuda-emulated
-
-say "AddressSanitizer and UndefinedBehaviorSanitizer: build and test"
+say "AddressSanitizer and UndefinedBehaviorSanitizer, GPUs emulated: build and test"
 build asan
 ctest --preset asan
 
