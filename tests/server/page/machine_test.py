@@ -80,7 +80,7 @@ class Machine(PageCase):
                     "kv_blocks_used": 250, "kv_blocks_cached": 150, "devices": devices}
         self.server.status = status
         self.open()
-        number = lambda id: float(self.text(f"#{id}").replace(",", ""))
+        number = lambda id: float(self.text(f"#{id}").replace(",", "").replace("–", "nan"))
         self.until(lambda: abs(number("tokens-per-s") - 120) < 6, "120 tokens/s")
         self.assertEqual([self.text(f"#{id}") for id in ("requests", "running", "waiting", "blocks-used-number",
                                                          "blocks-cached-number", "blocks-free-number", "cache-hits")],
