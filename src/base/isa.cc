@@ -15,17 +15,18 @@ namespace tessera {
 namespace {
 
 constexpr std::array kAll = {Isa::kPlain,      Isa::kAvx2,       Isa::kAvx512,
-                             Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8};
+                             Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmx};
 
 // Linux gives a process these registers (8 KiB a thread) when it asks: the kernel's
 // Documentation/arch/x86/xstate.rst.
-bool get_amx_int8() {
+bool get_amx() {
 #if defined(__x86_64__) && defined(__linux__)
-  constexpr unsigned kTiles = 1U << 24, kBytes = 1U << 25;  // leaf 7, edx
+  constexpr unsigned kBf16 = 1U << 22, kTiles = 1U << 24, kBytes = 1U << 25;  // leaf 7, edx
+  constexpr unsigned kNeeded = kBf16 | kTiles | kBytes;
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if ((edx & (kTiles | kBytes)) != (kTiles | kBytes)) return false;
+  if ((edx & kNeeded) != kNeeded) return false;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;
@@ -40,7 +41,7 @@ Isa find_best_isa() {
     if (!has) return Isa::kAvx2;
   if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
   if (!__builtin_cpu_supports("avx512bf16")) return Isa::kAvx512Vnni;
-  return get_amx_int8() ? Isa::kAmxInt8 : Isa::kAvx512Bf16;
+  return get_amx() ? Isa::kAmx : Isa::kAvx512Bf16;
 #else
   return Isa::kPlain;
 #endif
@@ -65,8 +66,8 @@ std::string_view isa_name(Isa isa) {
       return "avx512_vnni";
     case Isa::kAvx512Bf16:
       return "avx512_bf16";
-    case Isa::kAmxInt8:
-      return "amx_int8";
+    case Isa::kAmx:
+      return "amx";
   }
   return "?";
 }
@@ -82,7 +83,7 @@ Isa parse_isa(std::string_view text, std::string_view where) {
          .found = std::string(text)});
   }
   throw UsageError({.where = std::string(where),
-                    .expected = "auto, plain, avx2, avx512, avx512_vnni, avx512_bf16 or amx_int8",
+                    .expected = "auto, plain, avx2, avx512, avx512_vnni, avx512_bf16 or amx",
                     .found = std::string(text)});
 }
 

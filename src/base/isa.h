@@ -6,21 +6,22 @@
 namespace tessera {
 
 /// Which instructions the CPU kernels may use; each includes those before it. All give the same
-/// bits: the choice is one of speed. A place is left for others (NEON).
+/// bits, so that the choice is one of speed, but AMX, which multiplies bf16 weights to bits of its
+/// own (docs/decisions/0015). A place is left for others (NEON).
 enum class Isa : uint8_t {
   kPlain,       ///< what the compiler's baseline has
   kAvx2,        ///< AVX2 and FMA
   kAvx512,      ///< AVX-512 F, BW, DQ and VL
   kAvx512Vnni,  ///< and VNNI: dot products of bytes
   kAvx512Bf16,  ///< and BF16: dot products of bf16
-  kAmxInt8,     ///< and AMX: tiles of bytes (its bf16 adds in another order, so it is not used)
+  kAmx,         ///< and AMX: tiles of bytes and of bf16
 };
 
 /// The widest that this processor and operating system have. The first call asks the system to let
 /// this process use AMX's registers.
 Isa best_isa();
 
-/// "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_int8"
+/// "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"
 std::string_view isa_name(Isa isa);
 
 /// The inverse of isa_name; "auto" gives best_isa(). Throws UsageError that names `where` for

@@ -26,7 +26,7 @@ struct DeviceInfo {
 
   int threads = 1;             ///< virtual: workers, the stream's own thread counted
   std::vector<int> cpus = {};  ///< virtual: cores to pin them to; empty: the scheduler's choice
-  Isa isa = best_isa();        ///< virtual: what its kernels may use; the bits do not depend on it
+  Isa isa = best_isa();        ///< virtual: what its kernels may use
   double speed = 1;            ///< virtual: below 1, every op is stretched to 1/speed of its time
 
   bool graphs = false;  ///< CUDA: what Stream::replay repeats runs as a graph

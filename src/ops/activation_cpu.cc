@@ -9,7 +9,7 @@ ActivationLoops loops_for(Isa isa) {
     case Isa::kAvx512:
     case Isa::kAvx512Vnni:
     case Isa::kAvx512Bf16:
-    case Isa::kAmxInt8:
+    case Isa::kAmx:
       return activation_loops_avx512();
     case Isa::kAvx2:
       return activation_loops_avx2();

@@ -19,7 +19,7 @@ void attend(Isa isa, const AttentionTile& tile) {
     case Isa::kAvx512:
     case Isa::kAvx512Vnni:
     case Isa::kAvx512Bf16:
-    case Isa::kAmxInt8:
+    case Isa::kAmx:
       return attend_avx512(tile);
   }
 }

@@ -20,10 +20,10 @@ struct MatmulOptions {
 ///   w      [out, in] in panels, of any precision but fp8
 ///   out    f32 [rows, out], rows may be strided; not x
 ///
-/// All on the stream's device. Sums in f32, in an order that depends on w's precision alone
-/// (matmul_tile.h has it): a row's bits depend on that row and w, not on the other rows, the
-/// threads or the instruction set. Throws Error when a shape, dtype or device is not as above, and
-/// when the arena is full.
+/// All on the stream's device. Sums in f32, in an order that depends on w's precision alone, and
+/// for bf16 on whether there is AMX (matmul_tile.h has it): a row's bits depend on that row and w,
+/// not on the other rows or the threads. Throws Error when a shape, dtype or device is not as
+/// above, and when the arena is full.
 void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w,
             const MatmulOptions& options, Tensor& out);
 

@@ -1,3 +1,4 @@
+#include "ops/amx_tiles.h"
 #include "ops/matmul_blocks_avx512.h"
 
 // Integers by AMX: a tile register holds 16 rows of 64 bytes, and one instruction adds the products
@@ -11,31 +12,9 @@ struct DotVnni {
   static __m512i add(__m512i sum, __m512i w, __m512i x) { return _mm512_dpbusd_epi32(sum, w, x); }
 };
 
-constexpr int64_t kSide = 16, kDepth = 64;  // rows and outputs, and inputs, of a tile register
-constexpr int64_t kStepRows = 2 * kSide;    // rows of x that share what is loaded of the weights
+constexpr int64_t kDepth = kLineBytes;  // inputs of a tile register
 // Below, an instruction's time is spent on rows that are not there.
 constexpr int64_t kFewestRows = 6, kFewestSpreadRows = 12;
-
-struct alignas(64) TileShapes {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-// Registers 0 to 3: sums of two blocks of rows and two panels; 4, 5: x; 6, 7: weights. All other
-// code must find the tiles released.
-void shape_tiles(int64_t rows) {
-  const int64_t first = least(rows, kSide), second = rows - first;
-  const int64_t of[8] = {first, first, second, second, first, second, kSide, kSide};
-  TileShapes shapes;
-  for (int t = 0; t < 8; ++t)
-    if (of[t] > 0) {
-      shapes.rows[t] = static_cast<uint8_t>(of[t]);
-      shapes.row_bytes[t] = kDepth;
-    }
-  asm volatile("" : : "r"(&shapes) : "memory");  // the intrinsics do not say that they read
-  _tile_loadconfig(&shapes);
-}
 
 /// Some rows, one or two panels, one chunk.
 struct AmxBlock {
@@ -82,7 +61,7 @@ void multiply_rest(const AmxBlock& b, int64_t first, int64_t inputs) {
     memcpy(x + r * kDepth, b.x + r * b.x_stride + first, static_cast<size_t>(inputs));
   for (int p = 0; p < (kTwoPanels ? 2 : 1); ++p)
     memcpy(w[p], b.w[p] + first * kPanel, static_cast<size_t>(inputs * kPanel));
-  asm volatile("" : : "r"(x), "r"(w) : "memory");
+  settle_memory();
   multiply<kTwoRows, kTwoPanels>(x, kDepth, w[0], w[1]);
 }
 
@@ -148,7 +127,7 @@ void run_amx(const AmxBlock& b, bool two_panels) {
 // All rows of the tile with one chunk of weights.
 void compute_chunk_amx(const MatmulOperands& op, const MatmulTile& tile, const ChunkBlock& chunk,
                        int64_t first_input, float* sums) {
-  asm volatile("" : : : "memory");  // the spread codes are in memory now
+  settle_memory();  // the spread codes
   const int64_t before = first_input / op.chunk * op.rows + tile.first_row;
   const int64_t line = first_input / op.group * op.rows + tile.first_row;
   for (int64_t row = 0; row < tile.rows; row += kStepRows) {
@@ -164,7 +143,7 @@ void compute_chunk_amx(const MatmulOperands& op, const MatmulTile& tile, const C
                   .zero = chunk.zero,
                   .rows = least(tile.rows - row, kStepRows),
                   .sums = nullptr};
-    if (row == 0 || b.rows < kStepRows) shape_tiles(b.rows);
+    if (row == 0 || b.rows < kStepRows) shape_two_by_two(b.rows);
     for (int64_t panel = 0; panel < tile.panels; panel += 2) {
       const bool two = panel + 1 < tile.panels;
       for (int64_t p = 0; p < (two ? 2 : 1); ++p) {

@@ -22,12 +22,18 @@ MatmulKernel kernel_for(Isa isa, int bits) {
       return bits > 8 ? matmul_kernel_avx512(bits) : matmul_kernel_avx512_vnni(bits);
     case Isa::kAvx512Bf16:
       return bits == 16 ? matmul_kernel_avx512_bf16(bits) : kernel_for(Isa::kAvx512Vnni, bits);
-    case Isa::kAmxInt8:
-      // Here f32's instructions are faster than bf16's own, to the same bits: 102 and 81 GFLOP/s a
-      // core on a Xeon of the fifth generation.
-      return bits <= 8 ? matmul_kernel_amx_int8(bits) : matmul_kernel_avx512(bits);
+    case Isa::kAmx:
+      if (bits == 32) return matmul_kernel_avx512(bits);
+      return bits == 16 ? matmul_kernel_amx_bf16(bits) : matmul_kernel_amx_int8(bits);
   }
   return matmul_kernel_plain(bits);
+}
+
+// Panels of a tile: fewer than it may have when else some threads had nothing to do at the end.
+int64_t tile_panels(const MatmulKernel& kernel, int64_t row_tasks, int64_t panels, int threads) {
+  constexpr int64_t kTasksEach = 8;
+  const int64_t even = panels * row_tasks / (kTasksEach * threads);
+  return std::clamp(even / kTilePanels * kTilePanels, kTilePanels, kernel.tile_panels);
 }
 
 }  // namespace
@@ -57,13 +63,14 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
   const MatmulKernel kernel = kernel_for(isa, format.bits);
   pool.for_each(rows, [&](int64_t row) { kernel.prepare(op, row); });
   // Tasks of the same panels follow each other: their weights are in a cache then.
-  const int64_t row_tasks = divide_up(rows, kTileRows);
-  pool.for_each(row_tasks * divide_up(panels, kTilePanels), [&](int64_t task) {
+  const int64_t row_tasks = divide_up(rows, kernel.tile_rows);
+  const int64_t wide = tile_panels(kernel, row_tasks, panels, pool.threads());
+  pool.for_each(row_tasks * divide_up(panels, wide), [&](int64_t task) {
     MatmulTile tile;
-    tile.first_row = task % row_tasks * kTileRows;
-    tile.rows = std::min(kTileRows, rows - tile.first_row);
-    tile.first_panel = task / row_tasks * kTilePanels;
-    tile.panels = std::min(kTilePanels, panels - tile.first_panel);
+    tile.first_row = task % row_tasks * kernel.tile_rows;
+    tile.rows = std::min(kernel.tile_rows, rows - tile.first_row);
+    tile.first_panel = task / row_tasks * wide;
+    tile.panels = std::min(wide, panels - tile.first_panel);
     kernel.compute(op, tile);
   });
 }

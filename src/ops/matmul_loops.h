@@ -49,11 +49,12 @@ inline int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums) {
+inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums,
+                   int64_t stride = kSumStride) {
   const int64_t first = tile.first_panel * kPanel;
   const int64_t count = least(tile.panels * kPanel, op.out - first);
   for (int64_t r = 0; r < tile.rows; ++r) {
-    float* sum = sums + r * kSumStride;
+    float* sum = sums + r * stride;
     float* y = op.y + (tile.first_row + r) * op.y_stride + first;
     if (op.bias != nullptr) {
       const float* bias = op.bias + first;
@@ -101,9 +102,10 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
   }
 }
 
-/// f32 and bf16: blocks read the panels where they lie.
-inline void compute_floats(const MatmulOperands& op, const MatmulTile& tile,
-                           const BlockTable& table) {
+/// f32 and bf16: panels are read where they lie. compute(chunk, its first input, sums) adds one
+/// chunk's products to all of the tile's sums.
+template <typename Compute>
+void walk_floats(const MatmulOperands& op, const MatmulTile& tile, const Compute& compute) {
   alignas(64) float sums[kTileRows * kSumStride];
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
   ChunkBlock chunk = {};
@@ -113,16 +115,23 @@ inline void compute_floats(const MatmulOperands& op, const MatmulTile& tile,
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p)
       chunk.w[p] = w + p * op.panel_bytes + first * kPanel * op.bits / 8;
-    compute_chunk(op, tile, table, op.bits / 8, chunk, first, sums);
+    compute(chunk, first, sums);
   }
   finish(op, tile, sums);
+}
+
+inline void compute_floats(const MatmulOperands& op, const MatmulTile& tile,
+                           const BlockTable& table) {
+  walk_floats(op, tile, [&](const ChunkBlock& chunk, int64_t first_input, float* sums) {
+    compute_chunk(op, tile, table, op.bits / 8, chunk, first_input, sums);
+  });
 }
 
 /// Spreads codes of fewer than 8 bits, one group's, to bytes as those of 8: [inputs / 4][16][4].
 using Spread = void (*)(const unsigned char* from, int bits, int64_t inputs, unsigned char* to);
 
 /// Integers. With `spread`, blocks read bytes that it has made; else the codes where they lie.
-/// compute(chunk, its first input, sums) adds one chunk's products to all of the tile's sums.
+/// compute() as for floats.
 template <typename Compute>
 void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
                 const Compute& compute) {

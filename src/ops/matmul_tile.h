@@ -40,24 +40,28 @@ struct MatmulOperands {
   int64_t y_stride = 0;
 };
 
-/// What one task computes: y of some rows (at most kTileRows) and some panels (kTilePanels).
+/// What one task computes: y of some rows and some panels.
 struct MatmulTile {
   int64_t first_row = 0, rows = 0;
   int64_t first_panel = 0, panels = 0;
 };
-inline constexpr int64_t kTileRows = 96, kTilePanels = 4;
+inline constexpr int64_t kTileRows = 96, kTilePanels = 4;  ///< of most kernels, at most
 
 /// One instruction set's functions for one kind of weights.
 struct MatmulKernel {
   void (*prepare)(const MatmulOperands& op, int64_t row);  ///< one row of x
   void (*compute)(const MatmulOperands& op, const MatmulTile& tile);
+  int64_t tile_rows = kTileRows, tile_panels = kTilePanels;  ///< most that a tile may have
 };
 
-// Each element of y, in f32 with one rounding an operation, whatever the instruction set:
+// Each element of y, in f32 with one rounding an operation, whatever the instruction set (but for
+// bf16 by AMX):
 //
 //   f32    one fma chain over i = 0, 1, ... from 0
 //   bf16   one fma chain over i = 1, 0, 3, 2, ... from 0, denormal inputs and results taken as 0:
 //          what the processors' bf16 instruction does
+//          AMX: for each 32 inputs in turn: sum = sum + (one chain over the even ones from 0 + one
+//          over the odd ones from 0), denormals the same
 //   int    for each group in turn: sum = fma(f32(exact sum of code products), x scale * w scale,
 //   sum)
 //
@@ -68,5 +72,6 @@ MatmulKernel matmul_kernel_avx512(int bits);
 MatmulKernel matmul_kernel_avx512_vnni(int bits);  // integers only
 MatmulKernel matmul_kernel_avx512_bf16(int bits);  // bf16 only
 MatmulKernel matmul_kernel_amx_int8(int bits);     // integers only
+MatmulKernel matmul_kernel_amx_bf16(int bits);     // bf16 only
 
 }  // namespace tessera

@@ -40,6 +40,9 @@ MatmulKernel matmul_kernel_avx512_bf16(int bits) {
 MatmulKernel matmul_kernel_amx_int8(int bits) {
   return matmul_kernel_plain(bits);
 }
+MatmulKernel matmul_kernel_amx_bf16(int bits) {
+  return matmul_kernel_plain(bits);
+}
 void quantise_avx512(const float* values, int bits, uint8_t* codes, uint16_t* scales) {
   quantise_plain(values, bits, codes, scales);
 }

@@ -65,7 +65,8 @@ __attribute__((target("avx512f,avx512vnni"))) double run_bytes() {
   return 64;
 }
 
-__attribute__((target("amx-tile,amx-int8"))) double run_tiles() {
+template <bool kBytes>
+__attribute__((target("amx-tile,amx-int8,amx-bf16"))) double run_tiles() {
   struct alignas(64) {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
     uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -74,19 +75,29 @@ __attribute__((target("amx-tile,amx-int8"))) double run_tiles() {
   asm volatile("" : : "r"(&shapes) : "memory");
   _tile_loadconfig(&shapes);
   for (int64_t i = 0; i < kSteps / kTileShare; ++i) {
-    _tile_dpbsud(0, 6, 7);
-    _tile_dpbsud(1, 6, 7);
-    _tile_dpbsud(2, 6, 7);
-    _tile_dpbsud(3, 6, 7);
-    _tile_dpbsud(4, 6, 7);
-    _tile_dpbsud(5, 6, 7);
+    if constexpr (kBytes) {
+      _tile_dpbsud(0, 6, 7);
+      _tile_dpbsud(1, 6, 7);
+      _tile_dpbsud(2, 6, 7);
+      _tile_dpbsud(3, 6, 7);
+      _tile_dpbsud(4, 6, 7);
+      _tile_dpbsud(5, 6, 7);
+    } else {
+      _tile_dpbf16ps(0, 6, 7);
+      _tile_dpbf16ps(1, 6, 7);
+      _tile_dpbf16ps(2, 6, 7);
+      _tile_dpbf16ps(3, 6, 7);
+      _tile_dpbf16ps(4, 6, 7);
+      _tile_dpbf16ps(5, 6, 7);
+    }
   }
   _tile_release();
-  return 16.0 * 16 * 64 * 6 / kChains / kTileShare;
+  return 16.0 * 16 * (kBytes ? 64 : 32) * 6 / kChains / kTileShare;
 }
 
 double multiplications(Isa isa, Precision precision) {
-  if (isa >= Isa::kAmxInt8 && precision > Precision::kBF16) return run_tiles();
+  if (isa >= Isa::kAmx && precision != Precision::kF32)
+    return precision == Precision::kBF16 ? run_tiles<false>() : run_tiles<true>();
   if (isa >= Isa::kAvx512Vnni && precision > Precision::kBF16) return run_bytes();
   if (isa >= Isa::kAvx512Bf16 && precision == Precision::kBF16) return run_bf16();
   return isa >= Isa::kAvx512 ? run_f32_avx512() : run_f32_avx2();

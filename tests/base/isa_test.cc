@@ -9,7 +9,7 @@ namespace {
 
 TEST(Isa, NamesGoThereAndBack) {
   for (const Isa isa :
-       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8})
+       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmx})
     if (isa <= best_isa()) {
       EXPECT_EQ(parse_isa(isa_name(isa), "--isa"), isa);
     }
@@ -22,7 +22,7 @@ TEST(Isa, RefusesWhatTheMachineLacksAndWhatIsNone) {
       EXPECT_THROW(parse_isa(isa_name(isa), "--isa"), UsageError);
     }
   EXPECT_EQ(error_of([] { parse_isa("sse9", "--isa"); }),
-            "--isa: expected auto, plain, avx2, avx512, avx512_vnni, avx512_bf16 or amx_int8, "
+            "--isa: expected auto, plain, avx2, avx512, avx512_vnni, avx512_bf16 or amx, "
             "found sse9");
 }
 

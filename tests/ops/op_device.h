@@ -95,7 +95,7 @@ class Cpu : public OpDevice {
 inline std::vector<Isa> isas() {
   std::vector<Isa> all;
   for (const Isa isa :
-       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8})
+       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmx})
     if (isa <= best_isa()) all.push_back(isa);
   return all;
 }
