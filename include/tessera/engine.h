@@ -105,7 +105,7 @@ struct AnswerTimings {
 };
 
 struct Answer {
-  std::string text;                 ///< without the stop string, stripped
+  std::string text;                 ///< without the stop string, stripped but for kRegex
   std::vector<int32_t> token_ids;   ///< as generated, the one that ended it included
   std::vector<int32_t> prompt_ids;  ///< with -200 where a picture stands
   int64_t prompt_tokens = 0;        ///< pictures' rows included

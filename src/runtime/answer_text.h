@@ -9,12 +9,18 @@
 
 namespace tessera {
 
-/// The text of an answer as its tokens come: whole characters, nothing of a stop string, no white
-/// space at either end. One thread.
+/// The text of an answer as its tokens come: whole characters, nothing of a stop string. One
+/// thread.
 class AnswerText {
  public:
-  AnswerText(const Tokenizer& tokenizer, std::span<const std::string> stops)
-      : decoder_(tokenizer), stop_(stops) {}
+  /// White space at either end.
+  enum class Blanks : uint8_t { kStripped, kKept };
+  AnswerText(const Tokenizer& tokenizer, std::span<const std::string> stops,
+             Blanks blanks = Blanks::kStripped)
+      : blanks_(blanks),
+        decoder_(tokenizer, blanks == Blanks::kKept ? IncrementalDecoder::Place::kMiddle
+                                                    : IncrementalDecoder::Place::kBeginning),
+        stop_(stops) {}
 
   /// What is certain with this token; may be empty.
   std::string push(int32_t token) { return keep(stop_.push(decoder_.push(token))); }
@@ -28,11 +34,12 @@ class AnswerText {
 
  private:
   std::string keep(const std::string& piece) {
-    std::string out = strip_.push(piece);
+    std::string out = blanks_ == Blanks::kKept ? piece : strip_.push(piece);
     text_ += out;
     return out;
   }
 
+  Blanks blanks_;
   IncrementalDecoder decoder_;
   StopFilter stop_;
   StripFilter strip_;

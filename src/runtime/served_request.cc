@@ -25,9 +25,13 @@ ServedRequest::ServedRequest(RequestId id, Request request, PreparedRequest prep
       listener_(std::move(listener)),
       open_(static_cast<size_t>(request_.choices)),
       submitted_s_(now_s()) {
+  // An expression says itself which blanks there are.
+  const auto blanks = request_.form.kind == AnswerForm::Kind::kRegex
+                          ? AnswerText::Blanks::kKept
+                          : AnswerText::Blanks::kStripped;
   for (int64_t choice = 0; choice < request_.choices; ++choice)
     choices_.push_back(
-        {.text = AnswerText(tokenizer, prepared_.stops),
+        {.text = AnswerText(tokenizer, prepared_.stops, blanks),
          .sampler = TokenSampler(request_, prepared_.prompt.prompt_ids, static_cast<int>(choice))});
 }
 

@@ -21,7 +21,7 @@ std::string IncrementalDecoder::push(int32_t id) {
 std::string IncrementalDecoder::finish() {
   std::string out;
   flush(out);
-  *this = IncrementalDecoder(*tokenizer_);
+  *this = IncrementalDecoder(*tokenizer_, place_);
   return out;
 }
 

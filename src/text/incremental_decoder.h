@@ -15,7 +15,13 @@ namespace tessera {
 /// many of them one stands is the tokenizer's. The tokenizer must outlive the decoder. One thread.
 class IncrementalDecoder {
  public:
-  explicit IncrementalDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
+  /// What the ids stand in: the beginning of a text may lose a space, as decode() does it.
+  enum class Place : uint8_t { kBeginning, kMiddle };
+  explicit IncrementalDecoder(const Tokenizer& tokenizer, Place place = Place::kBeginning)
+      : tokenizer_(&tokenizer),
+        place_(place),
+        first_(place == Place::kBeginning),
+        at_beginning_(place == Place::kBeginning) {}
 
   /// The text that is certain with this id; empty while a character is incomplete.
   std::string push(int32_t id);
@@ -29,11 +35,12 @@ class IncrementalDecoder {
   void flush(std::string& out);
 
   const Tokenizer* tokenizer_;
+  Place place_;
   std::string pending_;         // the beginning of a character, at most 3 bytes
-  bool first_ = true;           // no fragment so far but hidden ones
+  bool first_;                  // no fragment so far but hidden ones
   bool any_text_ = false;       // something was given out
   bool space_dropped_ = false;  // by the last fragment
-  bool at_beginning_ = true;    // a leading space may still be dropped
+  bool at_beginning_;           // a leading space may still be dropped
 };
 
 }  // namespace tessera

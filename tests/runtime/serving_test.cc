@@ -210,6 +210,11 @@ TEST_F(ServingTest, AnswersHaveTheFormThatIsAskedFor) {
     for (int choice = 0; choice < 2; ++choice)
       EXPECT_THAT(nlohmann::json::parse(object->text(choice)).at("n"), testing::AnyOf(1, 23));
   }
+  request.form = {.kind = AnswerForm::Kind::kRegex, .definition = " (yes|no) "};
+  const auto blanks = ask(request, 2);
+  blanks->wait();
+  EXPECT_THAT(blanks->text(), testing::AnyOf(" yes ", " no "));
+
   request.form = {.kind = AnswerForm::Kind::kRegex, .definition = "(a"};
   EXPECT_THAT(error_of([&] { ask(request, 2); }), HasSubstr("a group without its"));
 }
