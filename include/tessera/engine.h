@@ -158,6 +158,8 @@ class Engine {
   virtual std::string model_name() const = 0;  ///< the last part of its folder's path
   virtual std::vector<int32_t> tokenize(std::string_view text) const = 0;
   virtual std::string detokenize(std::span<const int32_t> ids) const = 0;
+  /// What one token adds to a text, a part of a character maybe; empty: special, or unknown.
+  virtual std::string token_bytes(int32_t id) const = 0;
 
   virtual const Plan& plan() const = 0;
   virtual std::vector<DeviceReport> devices() const = 0;

@@ -32,6 +32,7 @@ class LocalEngine final : public Engine {
   std::string model_name() const override;
   std::vector<int32_t> tokenize(std::string_view text) const override;
   std::string detokenize(std::span<const int32_t> ids) const override;
+  std::string token_bytes(int32_t id) const override;
 
   const Plan& plan() const override { return plan_; }
   std::vector<DeviceReport> devices() const override;

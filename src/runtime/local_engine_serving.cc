@@ -110,4 +110,9 @@ std::string LocalEngine::detokenize(std::span<const int32_t> ids) const {
   return tokenizer_->decode(ids);
 }
 
+std::string LocalEngine::token_bytes(int32_t id) const {
+  const Fragment fragment = tokenizer_->fragment(id);
+  return std::string(fragment.kind == Fragment::Kind::kHidden ? "" : fragment.bytes);
+}
+
 }  // namespace tessera

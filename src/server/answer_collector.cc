@@ -24,9 +24,9 @@ void AnswerCollector::on_piece(const AnswerPiece& piece) {
     choice.has_logprobs = true;
     if (head_.chat()) {
       if (!choice.chat_logprobs.empty()) choice.chat_logprobs += ',';
-      append_chat_logprob(choice.chat_logprobs, tools_->texts, *piece.logprobs);
+      append_chat_logprob(choice.chat_logprobs, tools_->engine, *piece.logprobs);
     } else {
-      choice.logprobs.add(tools_->texts, *piece.logprobs, piece.text);
+      choice.logprobs.add(tools_->engine, *piece.logprobs, piece.text);
     }
   }
   choice.text += piece.text;

@@ -89,11 +89,11 @@ void AnswerStream::append_delta(std::string& out, const AnswerPiece& piece) {
     out += "null";
   } else if (chat_) {
     out += "{\"content\":[";
-    append_chat_logprob(out, tools_->texts, *piece.logprobs);
+    append_chat_logprob(out, tools_->engine, *piece.logprobs);
     out += "],\"refusal\":null}";
   } else {
     CompletionLogprobs& logprobs = choices_[static_cast<size_t>(piece.choice)].logprobs;
-    logprobs.add(tools_->texts, *piece.logprobs, piece.text);
+    logprobs.add(tools_->engine, *piece.logprobs, piece.text);
     logprobs.take(out);
   }
   out += ",\"finish_reason\":null";

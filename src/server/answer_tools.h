@@ -4,17 +4,16 @@
 
 #include "base/clock.h"
 #include "server/metrics.h"
-#include "server/token_texts.h"
 
 namespace tessera {
 
 /// What answers share. Their listeners hold it, since an engine may end an answer when the routes
 /// are gone already. The engine must outlive it.
 struct AnswerTools {
-  explicit AnswerTools(const Engine& engine) : metrics(engine), texts(engine) {}
+  explicit AnswerTools(const Engine& from) : engine(from), metrics(from) {}
 
+  const Engine& engine;
   Metrics metrics;
-  TokenTexts texts;
 };
 
 /// Times the tokens of one answer's choices. One thread.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
+#include <vector>
 
 #include "server/json_text.h"
 
@@ -10,22 +12,23 @@ namespace tessera {
 namespace {
 
 // "token":...,"logprob":...,"bytes":[...]
-void append_token(std::string& out, TokenTexts& texts, int32_t token, float logprob) {
-  const TokenTexts::Text& text = texts.of(token);
+void append_token(std::string& out, const Engine& engine, int32_t token, float logprob) {
+  const std::string bytes = engine.token_bytes(token);
   out += "\"token\":";
-  append_json_string(out, text.text);
+  append_json_string(out, bytes);
   out += ",\"logprob\":";
   append_logprob(out, logprob);
-  out += ",\"bytes\":";
-  if (!text.whole) {
-    out += "null";
-    return;
-  }
-  out += '[';
-  for (size_t i = 0; i < text.text.size(); ++i)
+  out += ",\"bytes\":[";
+  for (size_t i = 0; i < bytes.size(); ++i)
     fmt::format_to(std::back_inserter(out), "{}{}", i == 0 ? "" : ",",
-                   static_cast<uint8_t>(text.text[i]));
+                   static_cast<uint8_t>(bytes[i]));
   out += ']';
+}
+
+std::string token_string(const Engine& engine, int32_t token) {
+  std::string out;
+  append_json_string(out, engine.token_bytes(token));
+  return out;
 }
 
 void comma(std::string& list) {
@@ -40,22 +43,22 @@ size_t count_characters(std::string_view text) {
 
 }  // namespace
 
-void append_chat_logprob(std::string& out, TokenTexts& texts, const TokenLogprobs& logprobs) {
+void append_chat_logprob(std::string& out, const Engine& engine, const TokenLogprobs& logprobs) {
   out += '{';
-  append_token(out, texts, logprobs.token, logprobs.logprob);
+  append_token(out, engine, logprobs.token, logprobs.logprob);
   out += ",\"top_logprobs\":[";
   for (size_t i = 0; i < logprobs.top.size(); ++i) {
     out += i == 0 ? "{" : ",{";
-    append_token(out, texts, logprobs.top[i].first, logprobs.top[i].second);
+    append_token(out, engine, logprobs.top[i].first, logprobs.top[i].second);
     out += '}';
   }
   out += "]}";
 }
 
-void CompletionLogprobs::add(TokenTexts& texts, const TokenLogprobs& logprobs,
+void CompletionLogprobs::add(const Engine& engine, const TokenLogprobs& logprobs,
                              std::string_view text) {
   comma(tokens_);
-  append_json_string(tokens_, texts.of(logprobs.token).text);
+  append_json_string(tokens_, engine.token_bytes(logprobs.token));
   comma(logprobs_);
   append_logprob(logprobs_, logprobs.logprob);
   comma(offsets_);
@@ -64,18 +67,16 @@ void CompletionLogprobs::add(TokenTexts& texts, const TokenLogprobs& logprobs,
 
   comma(top_);
   top_ += '{';
-  bool first = true;
-  for (size_t i = 0; i < logprobs.top.size(); ++i) {
-    // Two tokens may have the same text, and an object has each key once: the likelier one counts.
-    const std::string& key = texts.of(logprobs.top[i].first).text;
-    bool seen = false;
-    for (size_t j = 0; j < i && !seen; ++j) seen = texts.of(logprobs.top[j].first).text == key;
-    if (seen) continue;
-    if (!first) top_ += ',';
-    first = false;
-    append_json_string(top_, key);
+  std::vector<std::string> keys;
+  for (const auto& [token, logprob] : logprobs.top) {
+    // Two tokens may read the same, and an object has each key once: the likelier one counts.
+    std::string key = token_string(engine, token);
+    if (std::ranges::find(keys, key) != keys.end()) continue;
+    if (!keys.empty()) top_ += ',';
+    top_ += key;
     top_ += ':';
-    append_logprob(top_, logprobs.top[i].second);
+    append_logprob(top_, logprob);
+    keys.push_back(std::move(key));
   }
   top_ += '}';
 }

@@ -3,21 +3,20 @@
 #include <string>
 #include <string_view>
 
-#include "server/token_texts.h"
-#include "tessera/serving.h"
+#include "tessera/engine.h"
 
 namespace tessera {
 
 /// Appends one token as an element of a chat's logprobs.content:
 /// {"token", "logprob", "bytes", "top_logprobs": [{"token", "logprob", "bytes"}...]}.
-void append_chat_logprob(std::string& out, TokenTexts& texts, const TokenLogprobs& logprobs);
+void append_chat_logprob(std::string& out, const Engine& engine, const TokenLogprobs& logprobs);
 
 /// The logprobs of a plain completion, which are lists side by side: tokens, token_logprobs,
 /// top_logprobs, text_offset. Collects them, and gives them as an object.
 class CompletionLogprobs {
  public:
   /// `text`: what this token added to the answer.
-  void add(TokenTexts& texts, const TokenLogprobs& logprobs, std::string_view text);
+  void add(const Engine& engine, const TokenLogprobs& logprobs, std::string_view text);
   /// Appends the object, and forgets all but how far the text has come.
   void take(std::string& out);
 

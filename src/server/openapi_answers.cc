@@ -17,8 +17,8 @@ std::string_view openapi_answers() {
 "FinishReason": {"enum": ["stop", "length"]},
 "TokenLogprob": {"type": "object", "required": ["token", "logprob", "bytes"], "properties": {
   "token": {"type": "string"}, "logprob": {"type": "number"},
-  "bytes": {"type": ["array", "null"], "items": {"type": "integer", "minimum": 0, "maximum": 255},
-    "description": "null where the token is a part of a character"}}},
+  "bytes": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255},
+    "description": "A token may be a part of a character"}}},
 "ChatLogprobs": {"type": ["object", "null"], "required": ["content", "refusal"], "properties": {
   "content": {"type": "array", "items": {"allOf": [{"$ref": "#/components/schemas/TokenLogprob"},
     {"required": ["top_logprobs"], "properties": {"top_logprobs": {"type": "array",

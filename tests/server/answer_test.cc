@@ -149,7 +149,7 @@ TEST_F(AnswerTest, LogProbabilitiesOfAChat) {
   ASSERT_EQ(content.size(), 3);
   EXPECT_EQ(content[0], want[0]);
   EXPECT_EQ(content[1].at("token"), "\xef\xbf\xbd");  // half of a character
-  EXPECT_EQ(content[1].at("bytes"), nullptr);
+  EXPECT_EQ(content[1].at("bytes"), Json({0xc3}));
   EXPECT_EQ(whole.at("choices")[0].at("logprobs").at("refusal"), nullptr);
 
   // Streamed: a piece for each token, with a character or without.

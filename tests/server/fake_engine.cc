@@ -207,6 +207,10 @@ std::vector<int32_t> FakeEngine::tokenize(std::string_view text) const {
   return ids;
 }
 
+std::string FakeEngine::token_bytes(int32_t id) const {
+  return id < kBytes ? std::string(1, static_cast<char>(id)) : "";
+}
+
 std::string FakeEngine::detokenize(std::span<const int32_t> ids) const {
   std::string bytes;
   for (const int32_t id : ids)

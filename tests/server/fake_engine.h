@@ -50,6 +50,7 @@ class FakeEngine : public Engine {
   std::string model_name() const override { return "fake-model"; }
   std::vector<int32_t> tokenize(std::string_view text) const override;
   std::string detokenize(std::span<const int32_t> ids) const override;
+  std::string token_bytes(int32_t id) const override;
   const Plan& plan() const override { return the_plan; }
   std::vector<DeviceReport> devices() const override;
   double load_s() const override { return 1.5; }
