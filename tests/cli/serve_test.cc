@@ -87,6 +87,19 @@ TEST_F(ServeTest, KeysGuardEveryRouteButTheHeartbeat) {
               StartsWith("HTTP/1.1 200"));
 }
 
+// /dev/full: a disk on which nothing has room.
+TEST_F(ServeTest, AFullDiskUnderTheLogCostsItsLinesAlone) {
+  const auto program = serve({"--access-log", "/dev/full"});
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(get(port_, "/v1/models"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(get(port_, "/health/ready"), StartsWith("HTTP/1.1 200"));
+  program->interrupt();
+  const ProgramResult result = program->finish();
+  EXPECT_EQ(result.status, 0);
+  const std::string line = "/dev/full: lines of the access log are lost";
+  EXPECT_THAT(result.err, HasSubstr(line));
+  EXPECT_EQ(result.err.find(line), result.err.rfind(line));  // said once
+}
+
 TEST(Serve, OtherAddressesNeedKeys) {
   const ProgramResult result = run_tessera({"serve", "--model-path", kTiny, "--devices",
                                             kThreeDevices, "--host", "0.0.0.0", "--port", "0"});
