@@ -22,7 +22,7 @@ build release
 ctest --preset release
 [ -z "$quick" ] || exit 0
 
-say "The server: others' clients, a browser, ${SOAK_SECONDS:=60} s of mixed traffic"
+say "The server: others' clients, a browser, ${SOAK_SECONDS:=120} s of mixed traffic"
 tests/server/clients/run.sh --start build/release/tests/server/fake_server
 tests/server/page/run.sh
 tests/server/real.sh build/release/src/cli/tessera "$SOAK_SECONDS"
@@ -34,7 +34,7 @@ build asan
 ctest --preset asan
 
 say "ThreadSanitizer: build and test what uses threads"
-build tsan
+build tsan thread_tests
 ctest --preset tsan
 
 say "CUDA by nvcc: build, and hold kernels against their table"
