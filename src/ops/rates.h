@@ -26,11 +26,12 @@ struct KernelRates {
   }
 };
 
-/// Times the ops of a transformer on the device, with all its threads, at its `speed`; takes about
-/// half a second on a full-speed device. fp8 counts as bf16. A CPU reads `weight_bytes`, which must
-/// be well above its last cache (uncached_bytes): what is measured is to be the memory. Books that
-/// and kRatesBytes of the device's memory meanwhile, or kCudaRatesBytes: measure before loading, or
-/// on a device opened for it.
+/// Times the ops of a transformer on the device, with all its threads and the instructions it may
+/// use, at its `speed`; takes about half a second on a full-speed device. fp8 counts as bf16. A CPU
+/// reads `weight_bytes`, which must be well above its last cache (uncached_bytes): what is measured
+/// is to be the memory (the plain loops, which wait for no memory, read less). Books that and
+/// kRatesBytes of the device's memory meanwhile, or kCudaRatesBytes: measure before loading, or on
+/// a device opened for it.
 KernelRates measure_kernel_rates(Device& device, uint64_t weight_bytes = uint64_t{96} << 20);
 inline constexpr uint64_t kRatesBytes = uint64_t{6} << 20, kCudaRatesBytes = uint64_t{337} << 20;
 
