@@ -41,6 +41,7 @@ Devices (--devices) are `auto` or a list of [N x]KIND[:INDEX][@MEMORY][{KEY=VALU
   cuda:0@22GiB                        a GPU, or a share of its memory
   3xcpu@40MiB                         three virtual devices in host memory
   2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}    slower ones, on a slower link
+  cpu{isa=avx2}                       one whose kernels use these instructions only
   3x24GiB, 2xrtx3090,1xrtx3080        for plan alone: hardware that is not there
 
 In the names of long options - and _ are alike. Answers and JSON go to stdout,

@@ -48,6 +48,16 @@ int take_count(std::string_view entry, std::string_view& rest) {
   return *count;
 }
 
+// An unknown name, or instructions that this machine does not have, is refused in parse_isa's
+// words.
+Isa read_isa(std::string_view entry, std::string_view name) {
+  try {
+    return parse_isa(name, entry);
+  } catch (const UsageError& e) {
+    refuse(entry, e.parts().expected, name);
+  }
+}
+
 void set_option(DeviceSpec& spec, std::string_view option) {
   const size_t equals = option.find('=');
   const std::string_view key = option.substr(0, equals);
@@ -72,8 +82,10 @@ void set_option(DeviceSpec& spec, std::string_view option) {
     const auto link = parse_bandwidth(value);
     if (!link || !(*link >= 1e3)) refuse(spec.text, "a bandwidth as in link=12GB/s", value);
     spec.link_bytes_per_s = *link;
+  } else if (key == "isa") {
+    spec.isa = read_isa(spec.text, value);
   } else {
-    refuse(spec.text, "threads=N, speed=S or link=B/s", option);
+    refuse(spec.text, "threads=N, speed=S, link=B/s or isa=NAME", option);
   }
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/isa.h"
+
 namespace tessera {
 
 /// One entry of a device list, `[N x]KIND[:INDEX][@MEMORY][{KEY=VALUE;...}]`, with N taken apart:
@@ -29,6 +31,7 @@ struct DeviceSpec {
   int threads = 0;  ///< 0: all of the machine's
   double speed = 1;
   double link_bytes_per_s = 0;  ///< 0: as fast as memory
+  Isa isa = best_isa();         ///< what its kernels may use
 };
 
 inline constexpr int kMaxDevices = 64;

@@ -35,7 +35,7 @@ MachineBench bench_machine() {
                      .threads = info.usable_cores()};
   WorkerPool pool(bench.threads);
   bench.read_bytes_per_s = measure_read_bandwidth(pool, uncached_bytes(info));
-  const KernelRates rates = measure_rates(bench.threads);
+  const KernelRates rates = measure_rates(bench.threads, best_isa());
   for (const Precision precision : kPrecisions) {
     if (precision == Precision::kFp8) continue;
     bench.kernels.push_back({.precision = precision,

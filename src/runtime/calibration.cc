@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "base/file.h"
-#include "base/isa.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "device/host.h"
@@ -38,8 +37,10 @@ std::string machine() {
                      kKernels);
 }
 
-std::string entry_name(int threads) {
-  return fmt::format("{} threads", threads);
+// The machine's best instructions, which nearly all runs use, need no name beside machine()'s.
+std::string entry_name(int threads, Isa isa) {
+  return isa == best_isa() ? fmt::format("{} threads", threads)
+                           : fmt::format("{} threads, {}", threads, isa_name(isa));
 }
 
 // A slower device stretches every op by the same factor: no need to wait for it.
@@ -141,10 +142,10 @@ std::string calibration_file() {
   return home.empty() ? "" : home + "/.cache/tessera/rates.json";
 }
 
-KernelRates calibrated_rates(int threads, double speed) {
+KernelRates calibrated_rates(int threads, Isa isa, double speed) {
   const std::string file = calibration_file();
-  const auto known = find_rates(read_calibration(file), file, entry_name(threads));
-  return known ? at_speed(*known, speed) : recalibrated_rates(threads, speed);
+  const auto known = find_rates(read_calibration(file), file, entry_name(threads, isa));
+  return known ? at_speed(*known, speed) : recalibrated_rates(threads, isa, speed);
 }
 
 KernelRates calibrated_card_rates(const std::string& card,
@@ -168,10 +169,10 @@ Link calibrated_link(const std::string& from_to, const std::function<Link()>& me
   return link;
 }
 
-KernelRates recalibrated_rates(int threads, double speed) {
-  const KernelRates rates = measure_rates(threads);
+KernelRates recalibrated_rates(int threads, Isa isa, double speed) {
+  const KernelRates rates = measure_rates(threads, isa);
   const std::string file = calibration_file();
-  write_rates(file, read_calibration(file), entry_name(threads), rates);
+  write_rates(file, read_calibration(file), entry_name(threads, isa), rates);
   return at_speed(rates, speed);
 }
 

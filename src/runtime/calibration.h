@@ -3,19 +3,21 @@
 #include <functional>
 #include <string>
 
+#include "base/isa.h"
 #include "device/link.h"
 #include "ops/rates.h"
 
 namespace tessera {
 
-/// What a virtual device of so many threads reaches on this machine: as an earlier run measured it
-/// (calibration_file()), else measured now, which takes a few tenths of a second, and written there
-/// for the next. Rates of another processor, of other instructions or of other kernels are not
-/// taken. A file that cannot be read or written costs only the time to measure.
-KernelRates calibrated_rates(int threads, double speed);
+/// What a virtual device of so many threads and these instructions reaches on this machine: as an
+/// earlier run measured it (calibration_file()), else measured now, which takes a few tenths of a
+/// second, and written there for the next. Rates of another processor, of other instructions or of
+/// other kernels are not taken. A file that cannot be read or written costs only the time to
+/// measure.
+KernelRates calibrated_rates(int threads, Isa isa, double speed);
 
 /// The same, measured now whatever is known.
-KernelRates recalibrated_rates(int threads, double speed);
+KernelRates recalibrated_rates(int threads, Isa isa, double speed);
 
 /// The same for a card and its kernels, and for a link between two ends, by a name that no other
 /// hardware has. `measure` is called where the file does not know it.

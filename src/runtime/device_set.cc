@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/units.h"
 #include "device/gpu.h"
@@ -32,6 +33,7 @@ std::unique_ptr<Device> open_cpu(const DeviceSpec& spec, int number, const HostI
                               .kind = DeviceKind::kVirtual,
                               .budget_bytes = memory,
                               .threads = spec.threads > 0 ? spec.threads : host.usable_cores(),
+                              .isa = spec.isa,
                               .speed = spec.speed,
                               .link_bytes_per_s = spec.link_bytes_per_s});
 }
@@ -149,12 +151,13 @@ DeviceSet open_devices(const std::vector<DeviceSpec>& asked, const LogSink& log)
   return set;
 }
 
-KernelRates measure_rates(int threads) {
+KernelRates measure_rates(int threads, Isa isa) {
   const uint64_t bytes = uncached_bytes(read_host_info());
   const std::unique_ptr<Device> device = open_virtual_device({.name = "measure",
                                                               .kind = DeviceKind::kVirtual,
                                                               .budget_bytes = bytes + kRatesBytes,
-                                                              .threads = threads});
+                                                              .threads = threads,
+                                                              .isa = isa});
   return measure_kernel_rates(*device, bytes);
 }
 
@@ -210,8 +213,8 @@ PlanDevice describe(const DeviceInfo& info, const KernelRates& rates, KvFormat k
 }  // namespace
 
 DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
-  std::map<std::pair<int, double>, KernelRates> cpus;  // by threads and speed
-  std::map<std::string, KernelRates> cards;            // by name: all of a kind are alike
+  std::map<std::tuple<int, Isa, double>, KernelRates> cpus;  // by threads, instructions and speed
+  std::map<std::string, KernelRates> cards;                  // by name: all of a kind are alike
   DescribedDevices described;
   std::vector<PlanLink> own;  // of CPU devices, to anything
   for (const auto& device : set.devices) {
@@ -226,8 +229,8 @@ DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
       own.emplace_back();
       continue;
     }
-    const auto [it, unknown] = cpus.try_emplace({info.threads, info.speed});
-    if (unknown) it->second = calibrated_rates(info.threads, info.speed);
+    const auto [it, unknown] = cpus.try_emplace({info.threads, info.isa, info.speed});
+    if (unknown) it->second = calibrated_rates(info.threads, info.isa, info.speed);
     described.devices.push_back(describe(info, it->second, kv));
     own.push_back(link_of(info, it->second.kv(KvFormat::kBF16)));
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/isa.h"
 #include "device/cuda_device.h"
 #include "device/device.h"
 #include "ops/rates.h"
@@ -39,8 +40,9 @@ struct DescribedDevices {
 /// (calibration.h).
 DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv);
 
-/// What a virtual device of so many threads reaches, measured on one opened for it.
-KernelRates measure_rates(int threads);
+/// What a virtual device of so many threads and these instructions reaches, measured on one opened
+/// for it.
+KernelRates measure_rates(int threads, Isa isa);
 
 /// Throws Error when the host has less memory than `bytes` left, before any of it is taken.
 void require_host_memory(uint64_t bytes);

@@ -71,7 +71,7 @@ DevicesReport inspect_devices(const LogSink& log) {
 
   WorkerPool pool(info.usable_cores());
   host.read_bytes_per_s = measure_read_bandwidth(pool, uncached_bytes(info));
-  const KernelRates rates = recalibrated_rates(info.usable_cores(), 1);
+  const KernelRates rates = recalibrated_rates(info.usable_cores(), best_isa(), 1);
   host.f32_flops_per_s = rates.flops(Precision::kF32);
   host.bf16_flops_per_s = rates.flops(Precision::kBF16);
 

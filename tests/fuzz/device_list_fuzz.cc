@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/isa.h"
 #include "plan/device_spec.h"
 #include "plan/hardware_catalogue.h"
 #include "tessera/error.h"
@@ -21,6 +22,7 @@ void check(const DeviceSpec& spec) {
   require(!spec.memory_bytes || *spec.memory_bytes > 0);
   require(spec.threads >= 0);
   require(spec.speed > 0 && spec.speed <= 1);
+  require(spec.isa <= best_isa());
   require(std::isfinite(spec.link_bytes_per_s) && spec.link_bytes_per_s >= 0);
   if (spec.kind == DeviceSpec::Kind::kImagined)
     require(imagined_device(spec, 0).kv_bytes_per_s > 0);

@@ -1,8 +1,10 @@
 #include "plan/device_spec.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/isa.h"
 #include "plan/hardware_catalogue.h"
 #include "tests/support/error_of.h"
 
@@ -26,6 +28,7 @@ TEST(DeviceSpec, ReadsEveryForm) {
   EXPECT_EQ(cpus[1].threads, 1);
   EXPECT_EQ(cpus[1].speed, 0.5);
   EXPECT_EQ(cpus[1].link_bytes_per_s, 12e9);
+  EXPECT_EQ(cpus[1].isa, best_isa());
   const auto imagined = parse_devices("2xrtx3090,1xrtx3080,24GiB");
   ASSERT_EQ(imagined.size(), 4U);
   EXPECT_EQ(imagined[0].hardware, "rtx3090");
@@ -52,6 +55,10 @@ TEST(DeviceSpec, PointsAtWhatIsWrong) {
                           "cpu{link=12}",
                           "cpu{link=infGB/s}",
                           "cpu{colour=red}",
+                          "cpu{isa}",
+                          "cpu{isa=AVX2}",
+                          "cuda{isa=avx2}",
+                          "24GiB{isa=avx2}",
                           "cpu{threads=2",
                           "cuda{threads=2}",
                           "cuda{graphs=yes}",
@@ -62,6 +69,27 @@ TEST(DeviceSpec, PointsAtWhatIsWrong) {
                           "3x",
                           "auto,cpu{"})
     EXPECT_THAT(error_of([&] { parse_devices(bad); }), testing::StartsWith("--devices: ")) << bad;
+}
+
+TEST(DeviceSpec, TakesInstructionsThatTheMachineHas) {
+  EXPECT_EQ(parse_devices("cpu{isa=auto}").front().isa, best_isa());
+  for (const Isa isa :
+       {Isa::kPlain, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmx}) {
+    const std::string entry = fmt::format("cpu@1GiB{{threads=1;isa={}}}", isa_name(isa));
+    if (isa <= best_isa()) {
+      EXPECT_EQ(parse_devices(entry).front().isa, isa) << entry;
+    } else {
+      EXPECT_EQ(error_of([&] { parse_devices(entry); }),
+                fmt::format(R"(--devices: "{}": expected at most {} on this machine, found "{}")",
+                            entry, isa_name(best_isa()), isa_name(isa)));
+    }
+  }
+  EXPECT_EQ(error_of([] { parse_devices("cpu,cpu{isa=sse9}"); }),
+            R"(--devices: "cpu{isa=sse9}": expected auto, plain, avx2, avx512, avx512_vnni, )"
+            R"(avx512_bf16 or amx, found "sse9")");
+  EXPECT_EQ(error_of([] { parse_devices("cpu{isas=avx2}"); }),
+            R"(--devices: "cpu{isas=avx2}": expected threads=N, speed=S, link=B/s or isa=NAME, )"
+            R"(found "isas=avx2")");
 }
 
 TEST(Hardware, KnownCardsAndSizes) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/isa.h"
 #include "checkpoint/model_config.h"
 #include "device/cuda_device.h"
 #include "tests/runtime/goldens.h"
@@ -47,6 +48,18 @@ TEST_F(EngineTest, AnswersTheSameOnAnyNumberOfDevicesInsideTheirBudgets) {
       EXPECT_EQ(device.measured_peak_bytes, device.planned_bytes) << device.name;
       EXPECT_LE(device.measured_peak_bytes, device.budget_bytes) << device.name;
     }
+  }
+}
+
+// In f32 all instruction sets give the same bits (docs/decisions/0005).
+TEST_F(EngineTest, AnswersTheSameWithOtherInstructionsInF32) {
+  if (best_isa() <= Isa::kAvx2) GTEST_SKIP() << "this machine has no instructions beyond AVX2";
+  const std::vector<GoldenCase> cases = read_goldens("yi_vl_tiny");
+  const auto best = Engine::create(options_for("yi_vl_tiny", "cpu@8MiB"));
+  const auto avx2 = Engine::create(options_for("yi_vl_tiny", "cpu@8MiB{isa=avx2}"));
+  for (size_t i = 0; i < cases.size(); i += 7) {
+    const Request request = request_of(cases[i], 0);
+    EXPECT_EQ(avx2->generate(request).token_ids, best->generate(request).token_ids);
   }
 }
 
