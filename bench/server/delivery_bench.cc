@@ -1,5 +1,6 @@
 // How long a token is on its way from the engine to a client's socket: an engine that answers with
-// the time of day, through the real API and server, to clients that compare it with their own.
+// the time of day, through the real API and server, to clients that compare it with their own. These
+// look without a pause: waking them is not the server's time.
 //   delivery_bench [STREAMS [TOKENS [PERIOD_MS [BUSY_THREADS]]]]
 // STREAMS answers of TOKENS tokens; all get one each PERIOD_MS, as from one step of a batch.
 // BUSY_THREADS compute meanwhile, as an engine's own would.
@@ -163,7 +164,7 @@ void run(int64_t streams, int64_t tokens, int64_t period_ms, int64_t busy_thread
   while (!clients.empty()) {
     std::vector<pollfd> ready;
     for (const auto& client : clients) ready.push_back({.fd = client->socket(), .events = POLLIN});
-    if (::poll(ready.data(), ready.size(), 5000) <= 0) break;
+    if (::poll(ready.data(), ready.size(), 0) < 0) break;
     for (size_t i = 0; i < ready.size(); ++i)
       if (ready[i].revents != 0) clients[i]->read(ages_us);
     std::erase_if(clients, [](const auto& client) { return client->ended(); });
