@@ -1,6 +1,6 @@
 // How long a token is on its way from the engine to a client's socket: an engine that answers with
-// the time of day, through the real API and server, to clients that compare it with their own. These
-// look without a pause: waking them is not the server's time.
+// the time of day, through the real API and server, to clients that compare it with their own.
+// These look without a pause: waking them is not the server's time.
 //   delivery_bench [STREAMS [TOKENS [PERIOD_MS [BUSY_THREADS]]]]
 // STREAMS answers of TOKENS tokens; all get one each PERIOD_MS, as from one step of a batch.
 // BUSY_THREADS compute meanwhile, as an engine's own would.

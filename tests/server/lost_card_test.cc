@@ -42,11 +42,10 @@ class LostCard : public testing::Test {
 };
 
 TEST_F(LostCard, ReadinessNamesItAndRequestsEndWithTheReason) {
-  const auto engine =
-      Engine::create({.model_path = std::string(TESSERA_GOLDEN_DIR) + "/llama_tiny",
-                      .devices = "3xcuda@4MiB",
-                      .precision = "f32",
-                      .sequences = 2});
+  const auto engine = Engine::create({.model_path = std::string(TESSERA_GOLDEN_DIR) + "/llama_tiny",
+                                      .devices = "3xcuda@4MiB",
+                                      .precision = "f32",
+                                      .sequences = 2});
   Api api(*engine);
   const std::vector<Route> routes = api.routes();
   const auto get = [&](const char* path) { return ask(routes, {.method = "GET", .path = path}); };
