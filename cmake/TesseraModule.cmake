@@ -17,6 +17,10 @@ if(TESSERA_SANITIZE)
     # What the CUDA emulator does on behalf of kernels is not to be seen: it would order them.
     set(sanitize_flags "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:TESSERA_UNSEEN_BY_TSAN>>>:${sanitize_flags}>")
   endif()
+  if(TESSERA_SANITIZE MATCHES "undefined")
+    # Tests are not what is judged, and take a third less to build without it.
+    list(APPEND sanitize_flags "$<$<BOOL:$<TARGET_PROPERTY:TESSERA_IS_TEST>>:-fno-sanitize=undefined>")
+  endif()
   target_compile_options(tessera_flags INTERFACE "${sanitize_flags}")
   target_link_options(tessera_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})
 endif()
