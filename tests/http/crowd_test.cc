@@ -10,17 +10,13 @@
 #include "base/units.h"
 #include "tests/http/example_server.h"
 #include "tests/http/raw_client.h"
+#include "tests/support/sanitized.h"
 
 namespace tessera {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kCrowd = 300;  // and their shadow memory is not counted
-constexpr uint64_t kBytesOfEach = kMiB;
-#else
-constexpr int kCrowd = 2000;
-constexpr uint64_t kBytesOfEach = 40 * kKiB;
-#endif
+constexpr int kCrowd = kSanitized ? 300 : 2000;
+constexpr uint64_t kBytesOfEach = kSanitized ? kMiB : 40 * kKiB;  // shadow memory is not counted
 
 uint64_t resident_bytes() {
   uint64_t total = 0, resident = 0;
