@@ -57,6 +57,7 @@ void AnswerQueue::write(std::string_view piece) {
     if (overflowed_) {
       cut_off_ = true;
       pending_ = {};
+      woken_ = false;  // the session may be sending, and take nothing until the client fetches more
       return true;
     }
     if (chunked_) {

@@ -24,7 +24,8 @@ class AnswerQueue {
     HttpHeaders headers = {};   ///< beside the response's own
     size_t backlog_bytes = 0;   ///< that a stream may have pending
     std::shared_ptr<const std::atomic<bool>> closing;  ///< the server takes no more requests
-    /// Brings about a take(); called from any thread, and not again before that take().
+    /// Brings about a take(); called from any thread, and not again before that take() unless too
+    /// much is pending.
     std::function<void()> wake;
   };
   explicit AnswerQueue(Config config) : config_(std::move(config)) {}
