@@ -199,7 +199,7 @@ TEST(MatmulOnCpus, SameBitsForEveryThreadCountAndSplitOfRows) {
         Scratch scratch(cpu.device(), w.matrix(), c.rows);
         const Tensor bias = cpu.view(o.bias, {c.out});
         const Tensor x = cpu.view(o.x, {c.rows, c.in});
-        for (int64_t step = 1; step <= c.rows; ++step) {  // `step` rows at a time
+        for (int64_t step = 1; step <= c.rows; step += kSanitized ? 4 : 1) {  // rows at a time
           std::vector<float> got = o.before;
           for (int64_t first = 0; first < c.rows; first += step) {
             const int64_t rows = std::min(step, c.rows - first);
