@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <future>
 #include <map>
 #include <sstream>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "tessera/engine.h"
+#include "tests/runtime/heard.h"
 
 namespace tessera {
 namespace {
@@ -62,26 +62,6 @@ struct Exam {
   std::map<std::string, std::pair<int, int>> right;
 };
 
-// Writes an answer down.
-class Sheet final : public AnswerListener {
- public:
-  void on_piece(const AnswerPiece& piece) override {
-    text += piece.text;
-    if (piece.logprobs != nullptr) tokens.push_back(piece.logprobs->token);
-  }
-  void on_end(const AnswerSummary& summary) override {
-    EXPECT_FALSE(summary.error.has_value());
-    ended_.set_value();
-  }
-  void wait() { ended_.get_future().wait(); }
-
-  std::string text;  // this and the tokens: once it has ended
-  std::vector<int32_t> tokens;
-
- private:
-  std::promise<void> ended_;
-};
-
 std::unique_ptr<Engine> open(EngineOptions options) {
   options.model_path = TESSERA_DEMO_DIR;
   options.sequences = 0;
@@ -90,18 +70,19 @@ std::unique_ptr<Engine> open(EngineOptions options) {
 }
 
 Exam examine(Engine& engine, const std::vector<Question>& questions) {
-  std::vector<std::shared_ptr<Sheet>> sheets;
+  std::vector<std::shared_ptr<Heard>> answers;
   for (const Question& question : questions) {
-    sheets.push_back(std::make_shared<Sheet>());
-    engine.submit(question.request, sheets.back());
+    answers.push_back(std::make_shared<Heard>());
+    engine.submit(question.request, answers.back());
   }
   Exam exam;
   for (size_t i = 0; i < questions.size(); ++i) {
-    sheets[i]->wait();
-    exam.tokens.push_back(sheets[i]->tokens);
+    EXPECT_FALSE(answers[i]->wait().error.has_value());
+    std::vector<int32_t>& tokens = exam.tokens.emplace_back();
+    for (const TokenLogprobs& one : answers[i]->logprobs()) tokens.push_back(one.token);
     auto& [right, asked] = exam.right[questions[i].kind];
     ++asked;
-    right += sheets[i]->text == questions[i].answer ? 1 : 0;
+    right += answers[i]->text() == questions[i].answer ? 1 : 0;
   }
   return exam;
 }
