@@ -7,38 +7,16 @@
 #include <vector>
 
 #include "server/api.h"
+#include "tests/server/ask_route.h"
 #include "tests/server/fake_engine.h"
-#include "tests/server/fake_exchange.h"
 
 namespace tessera {
 
 /// The whole API in front of a FakeEngine, asked without a network.
 class ApiFixture : public testing::Test {
  protected:
-  /// The route for this path, as the server finds it.
-  const Route* find(const std::string& method, const std::string& path) const {
-    for (const Route& route : routes) {
-      const bool below = route.path.ends_with("/*") && path.size() > route.path.size() - 1 &&
-                         path.starts_with(route.path.substr(0, route.path.size() - 1));
-      if (route.method == method && (route.path == path || below)) return &route;
-    }
-    return nullptr;
-  }
-
-  /// Hands the request to its handler; what that throws becomes the response, as in the server.
   std::shared_ptr<FakeExchange> ask(HttpRequest request) const {
-    const Route* const route = find(request.method, request.path);
-    auto exchange = std::make_shared<FakeExchange>(std::move(request));
-    if (route == nullptr) {
-      ADD_FAILURE() << "no route for " << exchange->request().path;
-      return exchange;
-    }
-    try {
-      route->handler(exchange);
-    } catch (...) {
-      exchange->respond(response_to(std::current_exception()));
-    }
-    return exchange;
+    return ask_route(routes, std::move(request));
   }
   std::shared_ptr<FakeExchange> get(const std::string& path) const {
     return ask({.method = "GET", .path = path, .id = "42"});

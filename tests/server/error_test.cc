@@ -120,7 +120,7 @@ TEST_F(ErrorTest, AClientThatLeavesEndsItsRequest) {
 }
 
 TEST_F(ErrorTest, AClientThatHadLeftBeforehandDoesToo) {
-  const Route* const route = find("POST", kChat);
+  const Route* const route = find_route(routes, "POST", kChat);
   const auto exchange = std::make_shared<FakeExchange>(
       HttpRequest{.method = "POST", .path = kChat, .body = chat().dump()});
   exchange->leave();
