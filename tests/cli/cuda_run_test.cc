@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include "tests/cli/programs.h"
-#include "tests/support/sanitized.h"
 
 namespace tessera {
 namespace {
@@ -47,10 +46,7 @@ TEST_P(CudaRunIn, AnswersQuestionsAboutPicturesRight) {
   EXPECT_EQ(got["text"], asked["answer"]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Weights, CudaRunIn,
-                         testing::ValuesIn(kSanitized
-                                               ? std::vector{"bf16", "int4"}
-                                               : std::vector{"f32", "bf16", "int8", "int4"}));
+INSTANTIATE_TEST_SUITE_P(Weights, CudaRunIn, testing::Values("f32", "bf16", "int8", "int4"));
 
 TEST_F(CudaRun, SharesOneCardAmongThreeDevices) {
   const Json asked = question(2);

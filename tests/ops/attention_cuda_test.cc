@@ -215,7 +215,7 @@ TEST_P(AttentionCuda, InfiniteScoresAreNoNumbersAndStayInTheirRow) {
 
 // The vision tower of Yi-VL at 448 pixels: some of its rows, judged; all of them, there.
 TEST_P(AttentionCuda, SeesAPictureOf1025Tokens) {
-  const int64_t tokens = 1025, heads = 16 / kLessWork, dim = 80, width = heads * dim, step = 128;
+  const int64_t tokens = 1025, heads = 16, dim = 80, width = heads * dim, step = 128;
   auto q = normal(tokens * width, 1), k = normal(tokens * width, 2), v = normal(tokens * width, 3);
   std::vector<float> some_q, some, got(q.size(), NAN);
   OpDevice device = open();

@@ -10,6 +10,7 @@
 #include "tests/ops/packed.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"
+#include "tests/support/sanitized.h"
 
 namespace tessera {
 namespace {

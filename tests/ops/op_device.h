@@ -15,13 +15,8 @@
 #include "device/cuda_device.h"
 #include "device/device.h"
 #include "tensor/tensor.h"
-#include "tests/support/sanitized.h"
 
 namespace tessera {
-
-/// Under a sanitizer an emulated GPU takes minutes for what takes seconds without. There tests of a
-/// model's sizes keep its inputs, and divide by this what is done over and over: outputs, heads.
-inline constexpr int64_t kLessWork = kSanitized ? 8 : 1;
 
 /// A device and one stream on it, where host vectors are viewed as tensors.
 ///
