@@ -100,7 +100,8 @@ def tessera(program: str, model_path: str, precision: str, port: int, sequences:
             more: list[str]) -> Server:
     return Server("tessera", [program, "serve", "--model-path", model_path, "--precision", precision,
                               "--host", "127.0.0.1", "--port", str(port), "--sequences", str(sequences),
-                              "--context", str(CONTEXT), "--model-name", "model", *more], port, "/health/ready", folder / "tessera.log")
+                              "--context", str(CONTEXT), "--model-name", "model", *more],
+                  port, "/health/ready", folder / "tessera.log")
 
 
 def llama(program: str, gguf: str, port: int, sequences: int, folder: Path) -> Server:

@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "http/http_server.h"
 #include "server/api.h"
 
@@ -28,9 +29,7 @@ namespace tessera {
 namespace {
 
 int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+  return static_cast<int64_t>(now_s() * 1e9);
 }
 
 /// Each token is the time at which its step was over.
