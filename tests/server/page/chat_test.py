@@ -79,12 +79,10 @@ class Chat(PageCase):
         self.assertEqual(self.find("#tray button").get_attribute("aria-label"), "Remove paste.png")
 
     def test_stop(self):
-        if not self.server:
-            self.skipTest("a small model's answer is over before it can be stopped")
         if self.server:
             self.server.cancelled.clear()
         self.ask("Tell a long story, as long as you can." if self.server else "Count from one to one thousand.")
-        self.until(lambda: len(self.answer()) > 4, "the first words")
+        self.until(lambda: self.answer(), "the first words")
         self.find("#stop").click()
         self.until(lambda: self.text(".answer .note") == "Stopped", "the note")
         length = len(self.answer())
@@ -117,7 +115,7 @@ class Chat(PageCase):
     @needs_mock
     def test_new_chat_while_answering(self):
         self.ask("a long one")
-        self.until(lambda: len(self.answer()) > 4, "the first words")
+        self.until(lambda: self.answer(), "the first words")
         self.find("#new-chat").click()
         self.ask("turns")
         self.assertEqual(self.answered(), "This is message 1.")

@@ -38,8 +38,6 @@ class Machine(PageCase):
             self.assertAlmostEqual(sum(widths.values()) / max(stage["budget_bytes"], sizes["total"]), 1, 4)
 
     def test_devices_move(self):
-        if not self.server:
-            self.skipTest("a small model's micro-batches are gone before they are drawn")
         self.emulate()
         self.until_live()
         self.ask("a long one" if self.server else "Count from one to one hundred.")
@@ -63,7 +61,8 @@ class Machine(PageCase):
                   for _ in range(5) if time.sleep(0.1) is None}
         self.assertGreater(len(places), 1)
         self.shot("both-light")
-        self.find("#stop").click()
+        if self.server:  # a model's short answer is over
+            self.find("#stop").click()
 
     @needs_mock
     def test_figures_are_the_servers(self):
