@@ -49,16 +49,16 @@ void paged_attention(benchmark::State& state) {
             format == KvFormat::kF32 ? Precision::kF32 : Precision::kBF16);
 }
 
-const std::vector<int64_t> kIsas = {static_cast<int64_t>(Isa::kAvx2),
-                                    static_cast<int64_t>(Isa::kAvx512),
-                                    static_cast<int64_t>(best_isa())};
+const std::vector<int64_t> kIsas = {
+    static_cast<int64_t>(Isa::kAvx2), static_cast<int64_t>(Isa::kAvx512),
+    static_cast<int64_t>(Isa::kAvx512Bf16), static_cast<int64_t>(best_isa())};
 
 const std::vector<int64_t> kFormats = {0, 1, 2};  // f32, bf16, int8
 
 BENCHMARK(paged_attention)
     ->ArgNames({"isa", "format", "rows", "context"})
     ->ArgsProduct({kIsas, kFormats, {1}, {4096}})
-    ->ArgsProduct({{static_cast<int64_t>(best_isa())}, kFormats, {1}, {131072}})  // from memory
+    ->ArgsProduct({kIsas, kFormats, {1}, {131072}})  // from memory
     ->ArgsProduct({kIsas, kFormats, {1100}, {1100}})
     ->Unit(benchmark::kMillisecond);
 

@@ -25,4 +25,9 @@ constexpr uint64_t round_up(uint64_t value, uint64_t granule) {
   return (value + granule - 1) / granule * granule;
 }
 
+/// Parts of `b` (> 0) that `a` (>= 0) fills or begins.
+constexpr int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
 }  // namespace tessera

@@ -2,10 +2,12 @@
 
 #include <immintrin.h>
 
-#include "ops/matmul_loops.h"
+#include <cstdint>
 
-// The tile registers of AMX, shared out between rows of x and panels of weights. Only for files
-// compiled for it: internal linkage.
+#include "ops/least.h"
+
+// The tile registers of AMX, shared out between rows and what they are multiplied by. Only for
+// files compiled for it: internal linkage.
 
 namespace tessera {
 namespace {
@@ -26,12 +28,16 @@ inline void settle_memory() {
   asm volatile("" : : : "memory");
 }
 
-inline void shape_tiles(const int64_t (&rows)[8]) {
+struct TileShape {
+  int64_t rows, row_bytes = kLineBytes;
+};
+
+inline void shape_tiles(const TileShape (&tiles)[8]) {
   TileShapes shapes;
   for (int t = 0; t < 8; ++t)
-    if (rows[t] > 0) {
-      shapes.rows[t] = static_cast<uint8_t>(rows[t]);
-      shapes.row_bytes[t] = kLineBytes;
+    if (tiles[t].rows > 0) {
+      shapes.rows[t] = static_cast<uint8_t>(tiles[t].rows);
+      shapes.row_bytes[t] = static_cast<uint16_t>(tiles[t].row_bytes);
     }
   asm volatile("" : : "r"(&shapes) : "memory");
   _tile_loadconfig(&shapes);
@@ -41,12 +47,12 @@ inline void shape_tiles(const int64_t (&rows)[8]) {
 /// code must find the tiles released.
 inline void shape_two_by_two(int64_t rows) {
   const int64_t first = least(rows, kSide), second = rows - first;
-  shape_tiles({first, first, second, second, first, second, kSide, kSide});
+  shape_tiles({{first}, {first}, {second}, {second}, {first}, {second}, {kSide}, {kSide}});
 }
 
 /// Registers 0 to 3: sums of one block of rows and four panels; 4: x; 6, 7: weights.
 inline void shape_one_by_four(int64_t rows) {
-  shape_tiles({rows, rows, rows, rows, rows, 0, kSide, kSide});
+  shape_tiles({{rows}, {rows}, {rows}, {rows}, {rows}, {0}, {kSide}, {kSide}});
 }
 
 }  // namespace

@@ -1,24 +1,8 @@
 #include "ops/attention_lanes.h"
 #include "ops/flush_denormals.h"
-#include "ops/lanes_avx512.h"
+#include "ops/lanes_avx512_bf16.h"
 
 namespace tessera {
-namespace {
-
-/// Words of two bf16; matmul_avx512_bf16.cc says what the instruction does.
-struct PairsBf16 : WordsAvx512 {
-  static constexpr int64_t kPerWord = 2;
-  static constexpr bool kRoundsPairs = true;
-  static void round(const float* from, uint32_t* to) {
-    const __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
-    _mm512_storeu_si512(to, reinterpret_cast<__m512i>(pairs));
-  }
-  static LanesAvx512 add(LanesAvx512 sum, __m512i x, __m512i w) {
-    return {_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(w))};
-  }
-};
-
-}  // namespace
 
 void attend_avx512_bf16(const AttentionTile& tile) {
   const FlushDenormals flush;

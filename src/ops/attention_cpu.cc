@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/units.h"
 #include "ops/attention_tile.h"
 #include "ops/cpu.h"
 #include "ops/kv_layout.h"
@@ -9,6 +10,7 @@ namespace {
 
 void attend(Isa isa, const AttentionTile& tile) {
   const KvFormat format = tile.from.format;
+  if (isa >= Isa::kAmx && format == KvFormat::kBF16) return attend_amx_bf16(tile);
   if (isa >= Isa::kAvx512Bf16 && format == KvFormat::kBF16) return attend_avx512_bf16(tile);
   if (isa >= Isa::kAvx512Vnni && format == KvFormat::kInt8) return attend_avx512_vnni(tile);
   switch (isa) {
@@ -41,10 +43,6 @@ void push(AttentionTile& tile, const Tensor& q, const Tensor& out, int64_t row, 
   tile.out[tile.queries] = out.f32(row) + head * tile.head_dim;
   tile.context[tile.queries] = context;
   ++tile.queries;
-}
-
-int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "ops/attention_pages.h"
 #include "ops/float_math.h"
+#include "ops/least.h"
 
 // What the attention kernels share: the online softmax over a type of 16 lanes. Compiled
 // once for each instruction set: internal linkage, and nothing inline from other headers, so that
@@ -28,9 +29,6 @@ struct alignas(64) SoftmaxState {
   float largest[kTileQueries];                // m
 };
 
-inline int64_t least(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 inline int64_t pad(int64_t dim) {
   return (dim + kSlots - 1) / kSlots * kSlots;
 }

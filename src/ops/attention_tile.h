@@ -52,6 +52,9 @@ struct AttentionTile {
 // .. and denormal numbers are taken as 0: what the processors' bf16 instruction does
 // (matmul_tile.h).
 //
+// AMX has its own order of bf16 products (matmul_amx_bf16.cc), where head_dim is a multiple of 16:
+// over d in blocks of 32, the last of 16 perhaps, and over t in blocks of 16, a page each.
+//
 // Over int8 pages q and p become whole numbers of 16 bits, so that codes are multiplied as they
 // are, and sums in 32 bits are exact in any order. With [x] the code of x and its scale
 // (code_scale.h):
@@ -68,6 +71,7 @@ void attend_avx2(const AttentionTile& tile);
 void attend_avx512(const AttentionTile& tile);
 void attend_avx512_vnni(const AttentionTile& tile);  // int8 pages only
 void attend_avx512_bf16(const AttentionTile& tile);  // bf16 pages only
+void attend_amx_bf16(const AttentionTile& tile);     // bf16 pages only
 /// Its part for int8 pages.
 void attend_codes_plain(const AttentionTile& tile);
 

@@ -1,14 +1,11 @@
 #include <algorithm>
 
+#include "base/units.h"
 #include "ops/cpu.h"
 #include "ops/matmul_tile.h"
 
 namespace tessera {
 namespace {
-
-int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 MatmulKernel kernel_for(Isa isa, int bits) {
   switch (isa) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "ops/least.h"
 #include "ops/matmul_tile.h"
 
 // The walk through one tile, around the register blocks of an instruction set: compiled once for
@@ -44,10 +45,6 @@ struct BlockTable {
   int64_t panels[8];
   Block wide[8], narrow[8];
 };
-
-inline int64_t least(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums,
                    int64_t stride = kSumStride) {

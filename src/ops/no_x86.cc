@@ -22,6 +22,9 @@ void attend_avx512(const AttentionTile& tile) {
 void attend_avx512_vnni(const AttentionTile& tile) {
   attend_plain(tile);
 }
+void attend_amx_bf16(const AttentionTile& tile) {
+  attend_plain(tile);
+}
 void attend_avx512_bf16(const AttentionTile& tile) {
   attend_plain(tile);
 }
