@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+# say TEXT: a headline, with the minutes and seconds since the script began.
+say() { printf '\n\033[1m== %d:%02d %s\033[0m\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*" >&2; }
 
 # Build and test tools, and every library of cmake/TesseraDependencies.cmake.
 PACKAGES=(

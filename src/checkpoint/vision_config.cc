@@ -8,8 +8,8 @@ namespace tessera {
 namespace {
 
 // As in decoder_config.cc: beyond any published tower, small enough for every product of them.
-constexpr int64_t kMaxWidth = 1 << 16, kMaxIntermediate = 1 << 18;
-constexpr int64_t kMaxLayers = 512, kMaxHeads = 512;
+constexpr int64_t kMaxTowerWidth = 1 << 16, kMaxTowerIntermediate = 1 << 18;
+constexpr int64_t kMaxTowerLayers = 512, kMaxTowerHeads = 512;
 constexpr int64_t kMaxImageSize = 4096, kMaxPatchSize = 256, kMaxPatches = 1 << 16;
 constexpr int64_t kMaxProjectorDepth = 8;
 
@@ -80,10 +80,10 @@ VisionConfig parse_vision_config(const JsonReader& vit, const JsonReader& config
   if (const std::string type = vit.string("model_type"); type != "clip_vision_model")
     vit.fail("model_type", "\"clip_vision_model\"", describe_json(vit.at("model_type")));
   VisionConfig out;
-  out.hidden = vit.integer("hidden_size", 1, kMaxWidth);
-  out.intermediate = vit.integer("intermediate_size", 1, kMaxIntermediate);
-  out.layers = vit.integer("num_hidden_layers", 1, kMaxLayers);
-  out.heads = vit.integer("num_attention_heads", 1, kMaxHeads);
+  out.hidden = vit.integer("hidden_size", 1, kMaxTowerWidth);
+  out.intermediate = vit.integer("intermediate_size", 1, kMaxTowerIntermediate);
+  out.layers = vit.integer("num_hidden_layers", 1, kMaxTowerLayers);
+  out.heads = vit.integer("num_attention_heads", 1, kMaxTowerHeads);
   if (out.hidden % out.heads != 0)
     vit.fail("num_attention_heads", fmt::format("a divisor of hidden_size {}", out.hidden),
              fmt::format("{}", out.heads));
@@ -99,7 +99,7 @@ VisionConfig parse_vision_config(const JsonReader& vit, const JsonReader& config
   out.activation = activation_of(vit);
   out.layer_norm_eps = vit.number("layer_norm_eps", 1e-15, 0.1);
 
-  if (config.integer("mm_hidden_size", 1, kMaxWidth) != out.hidden)
+  if (config.integer("mm_hidden_size", 1, kMaxTowerWidth) != out.hidden)
     config.fail("mm_hidden_size", fmt::format("{}, the tower's hidden_size", out.hidden),
                 describe_json(config.at("mm_hidden_size")), "is the tower from the same model?");
   out.blocks_used = blocks_used_of(config, out.layers);

@@ -17,33 +17,47 @@ float bf16_of(uint32_t word, int half) {
   return std::bit_cast<float>(half == 0 ? word << 16 : word & 0xffff0000u);
 }
 
+struct Tiles {
+  double a[16][16], b[16][8], d[16][8];
+};
+
+// Columns side by side, for the compiler's vectors, which the sanitizers' checks of each element
+// would undo; all indices are constants.
+[[gnu::no_sanitize("address", "undefined")]] void multiply(Tiles& tiles) {
+  for (int row = 0; row < 16; ++row)
+    for (int k = 0; k < 16; ++k)
+      for (int column = 0; column < 8; ++column)
+        tiles.d[row][column] += tiles.a[row][k] * tiles.b[k][column];
+}
+
 // The layout is that of mma_bf16 in cuda/kernel.cuh.
-void combine_multiply(std::span<DeviceThread* const> lanes, uint32_t) {
-  double a[16][16], b[16][8];
+[[gnu::no_sanitize("undefined")]] void combine_multiply(std::span<DeviceThread* const> lanes,
+                                                        uint32_t) {
+  Tiles tiles;
   for (int l = 0; l < 32; ++l) {
     const auto& operands = *static_cast<const MatrixOperands*>(lanes[l]->given);
+    const auto* sums = static_cast<const float*>(lanes[l]->taken);
     const int g = l / 4, t = l % 4;
     for (int half = 0; half < 2; ++half) {
       const int k = 2 * t + half;
-      a[g][k] = bf16_of(operands.a[0], half);
-      a[g + 8][k] = bf16_of(operands.a[1], half);
-      a[g][k + 8] = bf16_of(operands.a[2], half);
-      a[g + 8][k + 8] = bf16_of(operands.a[3], half);
-      b[k][g] = bf16_of(operands.b[0], half);
-      b[k + 8][g] = bf16_of(operands.b[1], half);
+      tiles.a[g][k] = bf16_of(operands.a[0], half);
+      tiles.a[g + 8][k] = bf16_of(operands.a[1], half);
+      tiles.a[g][k + 8] = bf16_of(operands.a[2], half);
+      tiles.a[g + 8][k + 8] = bf16_of(operands.a[3], half);
+      tiles.b[k][g] = bf16_of(operands.b[0], half);
+      tiles.b[k + 8][g] = bf16_of(operands.b[1], half);
+      tiles.d[g][k] = sums[half];
+      tiles.d[g + 8][k] = sums[2 + half];
     }
   }
-  for (int row = 0; row < 16; ++row) {  // columns side by side, for the compiler's vectors
-    float* to[8];
-    double sums[8];
-    for (int column = 0; column < 8; ++column) {
-      to[column] =
-          static_cast<float*>(lanes[row % 8 * 4 + column / 2]->taken) + row / 8 * 2 + column % 2;
-      sums[column] = *to[column];
+  multiply(tiles);
+  for (int l = 0; l < 32; ++l) {
+    auto* sums = static_cast<float*>(lanes[l]->taken);
+    const int g = l / 4, t = l % 4;
+    for (int half = 0; half < 2; ++half) {
+      sums[half] = static_cast<float>(tiles.d[g][2 * t + half]);
+      sums[2 + half] = static_cast<float>(tiles.d[g + 8][2 * t + half]);
     }
-    for (int k = 0; k < 16; ++k)
-      for (int column = 0; column < 8; ++column) sums[column] += a[row][k] * b[k][column];
-    for (int column = 0; column < 8; ++column) *to[column] = static_cast<float>(sums[column]);
   }
 }
 

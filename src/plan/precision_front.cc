@@ -8,7 +8,7 @@ namespace {
 
 // A tree that has grown beyond this (50 MB) is begun anew: where all layers differ no two runs
 // share anything.
-constexpr size_t kMaxLabels = 1'000'000;
+constexpr size_t kMaxFrontLabels = 1'000'000;
 
 bool comes_before(const PrecisionLabel& a, const PrecisionLabel& b) {
   return std::tie(a.bytes, a.loss, a.sum, a.peak) < std::tie(b.bytes, b.loss, b.sum, b.peak);
@@ -60,7 +60,7 @@ FrontTree::FrontTree(std::vector<std::vector<PrecisionOption>> options, int64_t 
 }
 
 size_t FrontTree::begin_walk() {
-  if (nodes_.empty() || labels_ > kMaxLabels) {
+  if (nodes_.empty() || labels_ > kMaxFrontLabels) {
     nodes_.clear();
     nodes_.push_back({.front = {{}}, .next = {}});
     labels_ = 1;

@@ -48,7 +48,7 @@ bool names_etag(std::string_view header, std::string_view etag) {
   return false;
 }
 
-void answer(const std::shared_ptr<Exchange>& exchange) {
+void answer_page(const std::shared_ptr<Exchange>& exchange) {
   const PageFile* file = find_page_file(exchange->request().path);
   if (!file) return exchange->respond(no_such_file());
   HttpResponse response = {.content_type = std::string(file->content_type),
@@ -72,8 +72,8 @@ const PageFile* find_page_file(std::string_view path) {
 }
 
 std::vector<Route> page_routes(bool open_to_all) {
-  return {{.method = "GET", .path = "/", .handler = answer, .open_to_all = open_to_all},
-          {.method = "GET", .path = "/page/*", .handler = answer, .open_to_all = open_to_all}};
+  return {{.method = "GET", .path = "/", .handler = answer_page, .open_to_all = open_to_all},
+          {.method = "GET", .path = "/page/*", .handler = answer_page, .open_to_all = open_to_all}};
 }
 
 }  // namespace tessera

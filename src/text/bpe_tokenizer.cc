@@ -17,7 +17,7 @@
 namespace tessera {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = 64 << 20;
+constexpr uint64_t kMaxTokenizerBytes = 64 << 20;
 
 // The tokens that a byte becomes before any merge: one; several, spelled as "<0xC4>"; or none.
 struct ByteTokens {
@@ -265,7 +265,7 @@ std::unique_ptr<Tokenizer> make_bpe_tokenizer(TokenizerJson json, const TokenNam
 
 std::unique_ptr<Tokenizer> open_bpe_tokenizer(const std::string& model_dir) {
   const std::string path = model_dir + "/tokenizer.json";
-  return make_bpe_tokenizer(parse_tokenizer_json(read_file(path, kMaxFileBytes), path),
+  return make_bpe_tokenizer(parse_tokenizer_json(read_file(path, kMaxTokenizerBytes), path),
                             read_token_names(model_dir));
 }
 

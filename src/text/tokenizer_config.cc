@@ -13,7 +13,7 @@
 namespace tessera {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = 16 << 20;
+constexpr uint64_t kMaxTokenizerConfigBytes = 16 << 20;
 constexpr size_t kMaxAdded = 1 << 14;
 constexpr size_t kMaxContentBytes = 1024;
 constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
@@ -110,7 +110,7 @@ TokenizerConfig read_tokenizer_config(const std::string& model_dir) {
   config.where = model_dir + "/tokenizer_config.json";
   AddedTokens added;
   if (file_exists(config.where)) {
-    const Json json = read_json_file(config.where, kMaxFileBytes);
+    const Json json = read_json_file(config.where, kMaxTokenizerConfigBytes);
     const JsonReader reader(json, config.where);
     config.add_bos = reader.boolean_or("add_bos_token", true);
     config.legacy = reader.boolean_or("legacy", true);
@@ -121,12 +121,12 @@ TokenizerConfig read_tokenizer_config(const std::string& model_dir) {
   }
   const std::string map_path = model_dir + "/special_tokens_map.json";
   if (file_exists(map_path)) {
-    const Json json = read_json_file(map_path, kMaxFileBytes);
+    const Json json = read_json_file(map_path, kMaxTokenizerConfigBytes);
     read_names(JsonReader(json, map_path), config);
   }
   const std::string added_path = model_dir + "/added_tokens.json";
   if (file_exists(added_path)) {
-    const Json json = read_json_file(added_path, kMaxFileBytes);
+    const Json json = read_json_file(added_path, kMaxTokenizerConfigBytes);
     const JsonReader reader(json, added_path);
     for (const auto& [content, value] : json.items()) {
       const auto id = static_cast<int32_t>(reader.integer(content, 0, kMaxId));
@@ -147,7 +147,7 @@ TokenNames read_token_names(const std::string& model_dir) {
   names.where = model_dir + "/tokenizer_config.json";
   for (const std::string& path : {names.where, model_dir + "/special_tokens_map.json"}) {
     if (!file_exists(path)) continue;
-    const Json json = read_json_file(path, kMaxFileBytes);
+    const Json json = read_json_file(path, kMaxTokenizerConfigBytes);
     const JsonReader reader(json, path);
     if (reader.has("add_bos_token")) names.add_bos = reader.boolean("add_bos_token");
     read_name(reader, "bos_token", names.bos);

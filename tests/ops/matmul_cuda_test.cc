@@ -103,11 +103,12 @@ class RandomWeights {
     }
     panels_.data = bytes_.data();
     if (panels_.format().integer)
-      for (int64_t panel = 0; panel < panels_.panels(); ++panel)
-        for (int64_t i = 0; i < panels_.groups() * kPanelRows; ++i) {
-          uint16_t& scale = bytes_[static_cast<size_t>(panel * panels_.panel_bytes() / 2 + i)];
-          scale = static_cast<uint16_t>((scale & 0x80ff) | 0x3c00);
-        }
+      for (int64_t panel = 0; panel < panels_.panels(); ++panel) {
+        const auto scales =
+            std::span(bytes_).subspan(static_cast<size_t>(panel * panels_.panel_bytes() / 2),
+                                      static_cast<size_t>(panels_.groups() * kPanelRows));
+        for (uint16_t& scale : scales) scale = static_cast<uint16_t>((scale & 0x80ff) | 0x3c00);
+      }
     buffer_ = device.allocate(panels_.bytes(), MemoryKind::kWeights, "test");
     device.write(buffer_.data(), std::as_bytes(std::span(bytes_)));
     matrix_ = panels_;
@@ -168,7 +169,6 @@ void expect_formula(OpDevice& device, Precision precision, int64_t rows, int64_t
 TEST_P(MatmulCuda, MatchesTheFormulaAtTheSizesOfYi34B) {
   OpDevice device = open();
   expect_formula(device, Precision::kBF16, 2, 7168, 7168);
-  expect_formula(device, Precision::kInt8, 1, 7168, 20480);
   expect_formula(device, Precision::kInt4, 1, 20480, 7168);
   expect_formula(device, Precision::kBF16, 20, 20480, 200);
   expect_formula(device, Precision::kInt8, 20, 20480, 200);

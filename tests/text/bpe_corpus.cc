@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "tests/text/utf8.h"
 
 namespace tessera {
 namespace {
@@ -19,15 +20,6 @@ class Random {
  private:
   uint64_t state_;
 };
-
-std::string utf8(uint32_t c) {
-  const auto byte = [](uint32_t b) { return std::string(1, static_cast<char>(b)); };
-  if (c < 0x80) return byte(c);
-  if (c < 0x800) return byte(0xC0 | c >> 6) + byte(0x80 | (c & 63));
-  if (c < 0x10000) return byte(0xE0 | c >> 12) + byte(0x80 | (c >> 6 & 63)) + byte(0x80 | (c & 63));
-  return byte(0xF0 | c >> 18) + byte(0x80 | (c >> 12 & 63)) + byte(0x80 | (c >> 6 & 63)) +
-         byte(0x80 | (c & 63));
-}
 
 }  // namespace
 
