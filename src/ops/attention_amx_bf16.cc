@@ -32,7 +32,6 @@ void shape_for(int64_t queries) {
 
 /// Into the L2 cache, where a register's `rows` will be loaded from.
 inline void fetch_rows(const Word* at, int64_t rows, int64_t stride) {
-  if (at == nullptr) return;
   for (int64_t r = 0; r < rows; ++r) fetch(at + r * stride);
 }
 
@@ -171,9 +170,10 @@ GroupPages values_of(const AttentionTile& tile, int64_t group, int64_t tokens, W
     values.now[b] = page<Word>(tile, tile.from.values, group + b * kSlots);
   if (rest == 0) return values;
   const Word* from = page<Word>(tile, tile.from.values, group + whole * kSlots);
-  for (int64_t i = 0; i < kPairs * dims; ++i) {
-    const int64_t left = rest - i / dims * 2;
-    room[i] = left > 1 ? from[i] : left == 1 ? from[i] & 0xffff : 0;
+  for (int64_t pair = 0; pair < kPairs; ++pair) {
+    const int64_t left = rest - 2 * pair;
+    const Word kept = left > 1 ? 0xffffffff : left == 1 ? 0xffff : 0;
+    for (int64_t d = 0; d < dims; ++d) room[pair * dims + d] = from[pair * dims + d] & kept;
   }
   values.now[whole] = room;
   return values;
