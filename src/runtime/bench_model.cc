@@ -138,6 +138,7 @@ void count_work(const ModelSpec& model, const Plan& plan, const PipelineLimits& 
 ModelBench bench_model(const ModelBenchOptions& options, const CancelFlag* cancel) {
   EngineOptions engine_options = options.engine;
   engine_options.sequences = options.sequences;
+  engine_options.question_tokens = options.prompt_tokens;
   LocalEngine engine(engine_options, cancel);
   const int64_t needed = options.prompt_tokens + options.new_tokens;
   if (needed > engine.context())

@@ -48,8 +48,8 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
                       .found = fmt::format("{}", options.sequences)});
   const int64_t context = options.context > 0 ? options.context : longest;
   const int64_t rows = model.vision ? model.config.vision->rows_out() : 0;
-  const int64_t prompt =
-      std::clamp<int64_t>(rows + kTypicalQuestion, 1, std::max<int64_t>(context - 1, 1));
+  const int64_t question = options.question_tokens > 0 ? options.question_tokens : kTypicalQuestion;
+  const int64_t prompt = std::clamp<int64_t>(rows + question, 1, std::max<int64_t>(context - 1, 1));
   // What serves draws for all that run; generate() answers one at a time, texts are only scored.
   const int64_t running =
       options.sequences == 0 && options.running == 0 ? kMostRunning : options.running;

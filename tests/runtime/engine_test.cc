@@ -76,6 +76,16 @@ TEST_F(EngineTest, TellsThePlannedTimeOfAPromptByItsTokens) {
                      1000 * stage.prefill_chunk_s / 99);
 }
 
+TEST_F(EngineTest, PlansForQuestionsAsLongAsItIsTold) {
+  EngineOptions options = options_for("llama_tiny", "cpu@8MiB");
+  const auto prefill_s = [&](int64_t tokens) {
+    options.question_tokens = tokens;
+    return Engine::create(options)->plan().predicted.prefill_s;
+  };
+  EXPECT_LT(prefill_s(8), prefill_s(0));
+  EXPECT_LT(prefill_s(0), prefill_s(500));
+}
+
 TEST_F(EngineTest, SaysByHowMuchABudgetIsTooSmall) {
   EXPECT_THAT(error_of([] { Engine::create(options_for("yi_vl_tiny", "2xcpu@1MiB")); }),
               AllOf(HasSubstr("yi_vl_tiny"), HasSubstr("MiB more memory is needed")));
