@@ -43,6 +43,30 @@ inline void shape_tiles(const TileShape (&tiles)[8]) {
   _tile_loadconfig(&shapes);
 }
 
+// Sums 0 .. kSums - 1 stand side by side, 16 numbers of 4 bytes each, rows `stride` bytes apart.
+// (The registers of an instruction are part of its name.)
+template <int kSums>
+void zero_sums() {
+  _tile_zero(0);
+  if constexpr (kSums > 1) _tile_zero(1);
+  if constexpr (kSums > 2) _tile_zero(2);
+  if constexpr (kSums > 3) _tile_zero(3);
+}
+template <int kSums>
+void load_sums(const float* from, int64_t stride) {
+  _tile_loadd(0, from, stride);
+  if constexpr (kSums > 1) _tile_loadd(1, from + kSide, stride);
+  if constexpr (kSums > 2) _tile_loadd(2, from + 2 * kSide, stride);
+  if constexpr (kSums > 3) _tile_loadd(3, from + 3 * kSide, stride);
+}
+template <int kSums>
+void store_sums(float* to, int64_t stride) {
+  _tile_stored(0, to, stride);
+  if constexpr (kSums > 1) _tile_stored(1, to + kSide, stride);
+  if constexpr (kSums > 2) _tile_stored(2, to + 2 * kSide, stride);
+  if constexpr (kSums > 3) _tile_stored(3, to + 3 * kSide, stride);
+}
+
 /// Registers 0 to 3: sums of two blocks of rows and two panels; 4, 5: x; 6, 7: weights. All other
 /// code must find the tiles released.
 inline void shape_two_by_two(int64_t rows) {

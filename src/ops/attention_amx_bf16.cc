@@ -30,65 +30,80 @@ void shape_for(int64_t queries) {
       {{rows}, {rows}, {rows}, {rows}, {rows}, {rows, kPairs * kWordBytes}, {kSide}, {kPairs}});
 }
 
-/// Into the L2 cache, where a register's `rows` will be loaded from.
-inline void fetch_rows(const Word* at, int64_t rows, int64_t stride) {
-  for (int64_t r = 0; r < rows; ++r) fetch(at + r * stride);
+// The registers of a product, by how many pairs of inputs it takes.
+struct Whole {
+  static constexpr int64_t kPairsOfInputs = kDepth;
+  static void load_left(const Word* at, int64_t stride) { _tile_loadd(4, at, stride); }
+  static void load_right(const Word* at, int64_t stride) { _tile_loadd(6, at, stride); }
+  template <int kSum>
+  static void multiply() {
+    if constexpr (kSum == 0) _tile_dpbf16ps(0, 4, 6);
+    if constexpr (kSum == 1) _tile_dpbf16ps(1, 4, 6);
+    if constexpr (kSum == 2) _tile_dpbf16ps(2, 4, 6);
+    if constexpr (kSum == 3) _tile_dpbf16ps(3, 4, 6);
+  }
+};
+struct Half {
+  static constexpr int64_t kPairsOfInputs = kPairs;
+  static void load_left(const Word* at, int64_t stride) { _tile_loadd(5, at, stride); }
+  static void load_right(const Word* at, int64_t stride) { _tile_loadd(7, at, stride); }
+  template <int kSum>
+  static void multiply() {
+    if constexpr (kSum == 0) _tile_dpbf16ps(0, 5, 7);
+    if constexpr (kSum == 1) _tile_dpbf16ps(1, 5, 7);
+    if constexpr (kSum == 2) _tile_dpbf16ps(2, 5, 7);
+    if constexpr (kSum == 3) _tile_dpbf16ps(3, 5, 7);
+  }
+};
+
+/// Where the right operands of sums 0, 1, .. stand; and what to fetch for later, or null.
+using Rights = const Word* [kGroupBlocks];
+
+/// sum i += left . right[i], rows of the right ones `stride` words apart.
+template <typename Inputs, int kSums, int kSum = 0>
+void add_products(const Rights& right, const Rights& next, int64_t offset, int64_t stride) {
+  Inputs::load_right(right[kSum] + offset, stride * kWordBytes);
+  Inputs::template multiply<kSum>();
+  if (next[kSum] != nullptr)
+    for (int64_t r = 0; r < Inputs::kPairsOfInputs; ++r) fetch(next[kSum] + offset + r * stride);
+  if constexpr (kSum + 1 < kSums)
+    add_products<Inputs, kSums, kSum + 1>(right, next, offset, stride);
 }
 
-/// scores[query][0 .. 16 kPages - 1] = q . keys, not scaled yet.
+/// The pages of a group's first tokens, of keys or of values, and what is read after them: those of
+/// the next group, or null.
+struct GroupPages {
+  int64_t count = 0;
+  Rights now = {}, next = {};
+};
+
+GroupPages pages_of(const AttentionTile& tile, const void* base, int64_t group, int64_t tokens,
+                    bool fetches) {
+  GroupPages pages;
+  pages.count = (tokens + kSlots - 1) / kSlots;
+  for (int64_t b = 0; b < pages.count; ++b) {
+    const int64_t token = group + b * kSlots, next = token + kGroupTokens;
+    pages.now[b] = page<Word>(tile, base, token);
+    if (fetches && next < tile.context[tile.queries - 1])
+      pages.next[b] = page<Word>(tile, base, next);
+  }
+  return pages;
+}
+
+/// scores[query][0 .. 16 kPages - 1] = q . keys, not scaled yet, over `words` pairs of dimensions.
 template <int kPages>
-void score_pages(const Word* q, const Word* const* keys, const Word* const* next, int64_t words,
-                 float* scores) {
-  constexpr int64_t kStride = kGroupTokens * kWordBytes;
-  _tile_zero(0);
-  if constexpr (kPages > 1) _tile_zero(1);
-  if constexpr (kPages > 2) _tile_zero(2);
-  if constexpr (kPages > 3) _tile_zero(3);
-  const auto bring = [&](int64_t word, int64_t rows) {
-    for (int p = 0; p < kPages; ++p)
-      if (next[p] != nullptr) fetch_rows(next[p] + word * kSlots, rows, kSlots);
-  };
+void score_pages(const Word* q, const GroupPages& keys, int64_t words, float* scores) {
+  zero_sums<kPages>();
   int64_t word = 0;
   for (; word + kDepth <= words; word += kDepth) {
-    _tile_loadd(4, q + word, kQueryStride * kWordBytes);
-    _tile_loadd(6, keys[0] + word * kSlots, kLineBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kPages > 1) {
-      _tile_loadd(6, keys[1] + word * kSlots, kLineBytes);
-      _tile_dpbf16ps(1, 4, 6);
-    }
-    if constexpr (kPages > 2) {
-      _tile_loadd(6, keys[2] + word * kSlots, kLineBytes);
-      _tile_dpbf16ps(2, 4, 6);
-    }
-    if constexpr (kPages > 3) {
-      _tile_loadd(6, keys[3] + word * kSlots, kLineBytes);
-      _tile_dpbf16ps(3, 4, 6);
-    }
-    bring(word, kDepth);
+    Whole::load_left(q + word, kQueryStride * kWordBytes);
+    add_products<Whole, kPages>(keys.now, keys.next, word * kSlots, kSlots);
   }
   if (word < words) {
-    _tile_loadd(5, q + word, kQueryStride * kWordBytes);
-    _tile_loadd(7, keys[0] + word * kSlots, kLineBytes);
-    _tile_dpbf16ps(0, 5, 7);
-    if constexpr (kPages > 1) {
-      _tile_loadd(7, keys[1] + word * kSlots, kLineBytes);
-      _tile_dpbf16ps(1, 5, 7);
-    }
-    if constexpr (kPages > 2) {
-      _tile_loadd(7, keys[2] + word * kSlots, kLineBytes);
-      _tile_dpbf16ps(2, 5, 7);
-    }
-    if constexpr (kPages > 3) {
-      _tile_loadd(7, keys[3] + word * kSlots, kLineBytes);
-      _tile_dpbf16ps(3, 5, 7);
-    }
-    bring(word, kPairs);
+    Half::load_left(q + word, kQueryStride * kWordBytes);
+    add_products<Half, kPages>(keys.now, keys.next, word * kSlots, kSlots);
   }
-  _tile_stored(0, scores, kStride);
-  if constexpr (kPages > 1) _tile_stored(1, scores + kSlots, kStride);
-  if constexpr (kPages > 2) _tile_stored(2, scores + 2 * kSlots, kStride);
-  if constexpr (kPages > 3) _tile_stored(3, scores + 3 * kSlots, kStride);
+  store_sums<kPages>(scores, kGroupTokens * kWordBytes);
 }
 
 constexpr decltype(&score_pages<1>) kScorePages[] = {score_pages<1>, score_pages<2>, score_pages<3>,
@@ -96,86 +111,51 @@ constexpr decltype(&score_pages<1>) kScorePages[] = {score_pages<1>, score_pages
 
 /// sums[query][d .. d + 16 kLanes - 1] += p . values, page by page.
 template <int kLanes>
-void add_pages(const Word* p, const Word* const* values, const Word* const* next, int64_t pages,
-               int64_t dims, int64_t d, float* sums) {
-  const int64_t stride = dims * kWordBytes;
-  float* to = sums + d;
-  _tile_loadd(0, to, stride);
-  if constexpr (kLanes > 1) _tile_loadd(1, to + kSlots, stride);
-  if constexpr (kLanes > 2) _tile_loadd(2, to + 2 * kSlots, stride);
-  if constexpr (kLanes > 3) _tile_loadd(3, to + 3 * kSlots, stride);
-  for (int64_t page = 0; page < pages; ++page) {
-    const Word* at = values[page] + d;
-    _tile_loadd(5, p + page * kPairs, kGroupTokens * kWordBytes);
-    _tile_loadd(7, at, stride);
-    _tile_dpbf16ps(0, 5, 7);
-    if constexpr (kLanes > 1) {
-      _tile_loadd(7, at + kSlots, stride);
-      _tile_dpbf16ps(1, 5, 7);
+void add_pages(const Word* p, const GroupPages& values, int64_t dims, int64_t d, float* sums) {
+  load_sums<kLanes>(sums + d, dims * kWordBytes);
+  for (int64_t b = 0; b < values.count; ++b) {
+    Rights right = {}, next = {};
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      right[lane] = values.now[b] + d + lane * kSlots;
+      if (values.next[b] != nullptr) next[lane] = values.next[b] + d + lane * kSlots;
     }
-    if constexpr (kLanes > 2) {
-      _tile_loadd(7, at + 2 * kSlots, stride);
-      _tile_dpbf16ps(2, 5, 7);
-    }
-    if constexpr (kLanes > 3) {
-      _tile_loadd(7, at + 3 * kSlots, stride);
-      _tile_dpbf16ps(3, 5, 7);
-    }
-    if (next[page] != nullptr)
-      for (int lane = 0; lane < kLanes; ++lane)
-        fetch_rows(next[page] + d + lane * kSlots, kPairs, dims);
+    Half::load_left(p + b * kPairs, kGroupTokens * kWordBytes);
+    add_products<Half, kLanes>(right, next, 0, dims);
   }
-  _tile_stored(0, to, stride);
-  if constexpr (kLanes > 1) _tile_stored(1, to + kSlots, stride);
-  if constexpr (kLanes > 2) _tile_stored(2, to + 2 * kSlots, stride);
-  if constexpr (kLanes > 3) _tile_stored(3, to + 3 * kSlots, stride);
+  store_sums<kLanes>(sums + d, dims * kWordBytes);
 }
 
 constexpr int64_t kMostLanes = 4;
 constexpr decltype(&add_pages<1>) kAddPages[] = {add_pages<1>, add_pages<2>, add_pages<3>,
                                                  add_pages<4>};
 
-/// The pages of a group, and those that are read after them.
-struct GroupPages {
-  const Word* now[kGroupBlocks] = {};
-  const Word* next[kGroupBlocks] = {};
-};
-
 void score_group(const AttentionTile& tile, int64_t group, Block block, bool fetches,
                  AttentionScratch& scratch) {
   const int64_t tokens = group_tokens(tile, block.last - 1, group);
-  const int64_t pages = (tokens + kSlots - 1) / kSlots;
-  GroupPages keys;
-  for (int64_t b = 0; b < pages; ++b) {
-    keys.now[b] = page<Word>(tile, tile.from.keys, group + b * kSlots);
-    const int64_t next = group + kGroupTokens + b * kSlots;
-    if (fetches && next < tile.context[tile.queries - 1])
-      keys.next[b] = page<Word>(tile, tile.from.keys, next);
-  }
+  const GroupPages keys = pages_of(tile, tile.from.keys, group, tokens, fetches);
   float* scores = scratch.state.scores + block.first * kGroupTokens;
-  kScorePages[pages - 1](scratch.q + block.first * kQueryStride, keys.now, keys.next,
-                         tile.head_dim / 2, scores);
+  kScorePages[keys.count - 1](scratch.q + block.first * kQueryStride, keys, tile.head_dim / 2,
+                              scores);
   settle_memory();
   const auto scale = LanesAvx512::all(tile.scale);
   for (int64_t i = 0; i < (block.last - block.first) * kGroupTokens; i += kSlots)
     mul(scale, LanesAvx512::load(scores + i)).store(scores + i);
 }
 
-/// The values of a group's first `tokens`: a page that holds more than these is copied, with zeros
-/// for what lies there, which may be anything, even NaN.
-GroupPages values_of(const AttentionTile& tile, int64_t group, int64_t tokens, Word* room) {
-  GroupPages values;
-  const int64_t whole = tokens / kSlots, rest = tokens % kSlots, dims = tile.head_dim;
-  for (int64_t b = 0; b < whole; ++b)
-    values.now[b] = page<Word>(tile, tile.from.values, group + b * kSlots);
+/// As pages_of; but a page that holds more than the `tokens` is copied to `room`, with zeros for
+/// what lies there, which may be anything, even NaN.
+GroupPages values_of(const AttentionTile& tile, int64_t group, int64_t tokens, bool fetches,
+                     Word* room) {
+  GroupPages values = pages_of(tile, tile.from.values, group, tokens, fetches);
+  const int64_t rest = tokens % kSlots, dims = tile.head_dim;
   if (rest == 0) return values;
-  const Word* from = page<Word>(tile, tile.from.values, group + whole * kSlots);
+  const Word*& last = values.now[values.count - 1];
   for (int64_t pair = 0; pair < kPairs; ++pair) {
     const int64_t left = rest - 2 * pair;
     const Word kept = left > 1 ? 0xffffffff : left == 1 ? 0xffff : 0;
-    for (int64_t d = 0; d < dims; ++d) room[pair * dims + d] = from[pair * dims + d] & kept;
+    for (int64_t d = 0; d < dims; ++d) room[pair * dims + d] = last[pair * dims + d] & kept;
   }
-  values.now[whole] = room;
+  last = room;
   return values;
 }
 
@@ -195,11 +175,11 @@ bool are_finite(const GroupPages& values, int64_t first, int64_t last, int64_t d
 
 void add_values(const AttentionTile& tile, int64_t group, Block block, bool fetches,
                 AttentionScratch& scratch) {
-  const int64_t dims = tile.head_dim, context = tile.context[tile.queries - 1];
+  const int64_t dims = tile.head_dim;
   const int64_t fewest = group_tokens(tile, block.first, group);
   const int64_t tokens = group_tokens(tile, block.last - 1, group);
   if (tokens <= 0) return;
-  GroupPages values = values_of(tile, group, tokens, scratch.values);
+  const GroupPages values = values_of(tile, group, tokens, fetches, scratch.values);
   // Past a query's context its weights are 0, and 0 times a number is nothing; but times NaN it is
   // not, and such tokens take no part: one query at a time, to the same bits.
   if (fewest < tokens && !are_finite(values, fewest < 0 ? 0 : fewest, tokens, dims)) {
@@ -208,17 +188,11 @@ void add_values(const AttentionTile& tile, int64_t group, Block block, bool fetc
       add_values(tile, group, {i, i + 1}, false, scratch);
     return shape_for(tile.queries);
   }
-  const int64_t pages = (tokens + kSlots - 1) / kSlots;
-  if (fetches)
-    for (int64_t b = 0; b < pages; ++b) {
-      const int64_t next = group + kGroupTokens + b * kSlots;
-      if (next < context) values.next[b] = page<Word>(tile, tile.from.values, next);
-    }
   settle_memory();
   for (int64_t d = 0; d < dims;) {
     const int64_t lanes = value_lanes((dims - d) / kSlots, kMostLanes);
-    kAddPages[lanes - 1](scratch.p + block.first * kGroupTokens, values.now, values.next, pages,
-                         dims, d, scratch.state.sums + block.first * dims);
+    kAddPages[lanes - 1](scratch.p + block.first * kGroupTokens, values, dims, d,
+                         scratch.state.sums + block.first * dims);
     d += lanes * kSlots;
   }
   settle_memory();

@@ -75,12 +75,7 @@ struct TwoByTwo {
 /// One block of rows, one to four panels.
 template <int kPanels>
 struct OneByFour {
-  static void load(const AmxBlock& b) {
-    _tile_loadd(0, b.sums, kSumBytes);
-    if constexpr (kPanels > 1) _tile_loadd(1, b.sums + kPanel, kSumBytes);
-    if constexpr (kPanels > 2) _tile_loadd(2, b.sums + 2 * kPanel, kSumBytes);
-    if constexpr (kPanels > 3) _tile_loadd(3, b.sums + 3 * kPanel, kSumBytes);
-  }
+  static void load(const AmxBlock& b) { load_sums<kPanels>(b.sums, kSumBytes); }
   static void add(const AmxBlock& b, const char* const (&w)[kThinPanels], int64_t step) {
     _tile_loadd(4, b.x[0] + step * b.rows[0] * kLineBytes, kLineBytes);
     _tile_loadd(6, w[0], kLineBytes);
@@ -98,12 +93,7 @@ struct OneByFour {
       _tile_dpbf16ps(3, 4, 7);
     }
   }
-  static void store(const AmxBlock& b) {
-    _tile_stored(0, b.sums, kSumBytes);
-    if constexpr (kPanels > 1) _tile_stored(1, b.sums + kPanel, kSumBytes);
-    if constexpr (kPanels > 2) _tile_stored(2, b.sums + 2 * kPanel, kSumBytes);
-    if constexpr (kPanels > 3) _tile_stored(3, b.sums + 3 * kPanel, kSumBytes);
-  }
+  static void store(const AmxBlock& b) { store_sums<kPanels>(b.sums, kSumBytes); }
 };
 
 template <typename Shape, int kPanels>
