@@ -25,10 +25,13 @@ struct FormatAndDim {
   KvFormat format;
   int64_t dim;
 };
-// A head's last register is full, half full, or neither.
-constexpr FormatAndDim kFormatsAndDims[] = {
-    {KvFormat::kF32, 33},  {KvFormat::kF32, 80},  {KvFormat::kBF16, 33}, {KvFormat::kBF16, 64},
-    {KvFormat::kBF16, 80}, {KvFormat::kInt8, 33}, {KvFormat::kInt8, 80}};
+// All formats with heads of this size; and bf16 with those that AMX takes, whose last register is
+// full and half full.
+std::vector<FormatAndDim> formats_with(int64_t dim) {
+  std::vector<FormatAndDim> all = {{KvFormat::kBF16, 64}, {KvFormat::kBF16, 80}};
+  for (const KvFormat format : kKvFormats) all.push_back({format, dim});
+  return all;
+}
 
 using PagedAttentionOp = OpTest;
 INSTANTIATE_TEST_SUITE_P(, PagedAttentionOp, testing::ValuesIn(op_targets()), target_name);
@@ -79,7 +82,7 @@ TEST_P(PagedAttentionOp, MatchesTheFormulaAtALongContext) {
 // Chunked prefill, decode and any thread count: a row's bits come from its query and its sequence.
 TEST_P(PagedAttentionOp, SameBitsHoweverTheRowsAreCut) {
   const int64_t context = 150, heads = 14, kv_heads = 2;
-  for (const auto [format, dim] : kFormatsAndDims) {
+  for (const auto [format, dim] : formats_with(40)) {
     const int64_t width = heads * dim;
     const auto q = normal(context * width, 7);
     std::vector<float> want;
@@ -113,7 +116,7 @@ TEST_P(PagedAttentionOp, SameBitsHoweverTheRowsAreCut) {
 TEST_P(PagedAttentionOp, CompanyInABatchChangesNothing) {
   const int64_t heads = 4, kv_heads = 2;
   const std::vector<int64_t> contexts = {70, 1, 16, 33, 64};  // 3 last rows of each, at most
-  for (const auto [format, dim] : kFormatsAndDims) {
+  for (const auto [format, dim] : formats_with(24)) {
     const int64_t width = heads * dim;
     OpDevice device = open(3);
     std::vector<float> q, k, v, want;
@@ -186,7 +189,7 @@ TEST_P(PagedAttentionOp, WorksInPlaceOnColumnsOfAWiderMatrix) {
 
 TEST_P(PagedAttentionOp, WhatIsPastTheContextTakesNoPart) {
   const int64_t heads = 3;
-  for (const auto [format, dim] : kFormatsAndDims) {
+  for (const auto [format, dim] : formats_with(20)) {
     OpDevice device = open(1);
     PagedSequence s(device, format, 1, dim, 37);  // pages hold NaN behind token 36
     const auto q = normal(heads * dim, 3);
@@ -198,7 +201,7 @@ TEST_P(PagedAttentionOp, WhatIsPastTheContextTakesNoPart) {
 
 TEST_P(PagedAttentionOp, WhatIsPastTheContextChangesNoBit) {
   const int64_t heads = 6, kv_heads = 2, context = 75;
-  for (const auto [format, dim] : kFormatsAndDims) {
+  for (const auto [format, dim] : formats_with(33)) {
     const auto q = normal(context * heads * dim, 3);
     std::vector<float> want;
     for (const int unwritten : {0x00, 0xff, 0x7f, 0x80, 0x55}) {
@@ -213,7 +216,7 @@ TEST_P(PagedAttentionOp, WhatIsPastTheContextChangesNoBit) {
 
 TEST_P(PagedAttentionOp, ANanInATokenLeavesTheRowsBeforeItAlone) {
   const int64_t heads = 4, kv_heads = 2, context = 70, broken = 37;
-  for (const auto [format, dim] : kFormatsAndDims) {
+  for (const auto [format, dim] : formats_with(24)) {
     const int64_t width = kv_heads * dim;
     const auto q = normal(context * heads * dim, 3);
     for (const bool in_value : {false, true}) {

@@ -169,6 +169,7 @@ void expect_formula(OpDevice& device, Precision precision, int64_t rows, int64_t
 TEST_P(MatmulCuda, MatchesTheFormulaAtTheSizesOfYi34B) {
   OpDevice device = open();
   expect_formula(device, Precision::kBF16, 2, 7168, 7168);
+  expect_formula(device, Precision::kInt8, 1, 7168, 20480);
   expect_formula(device, Precision::kInt4, 1, 20480, 7168);
   expect_formula(device, Precision::kBF16, 20, 20480, 200);
   expect_formula(device, Precision::kInt8, 20, 20480, 200);

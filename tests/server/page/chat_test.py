@@ -82,7 +82,7 @@ class Chat(PageCase):
         if self.server:
             self.server.cancelled.clear()
         self.ask("Tell a long story, as long as you can." if self.server else "Count from one to one thousand.")
-        self.until(lambda: self.answer(), "the first words")
+        self.until(lambda: len(self.answer()) > 4, "the first words")
         self.find("#stop").click()
         self.until(lambda: self.text(".answer .note") == "Stopped", "the note")
         length = len(self.answer())
@@ -115,7 +115,7 @@ class Chat(PageCase):
     @needs_mock
     def test_new_chat_while_answering(self):
         self.ask("a long one")
-        self.until(lambda: self.answer(), "the first words")
+        self.until(lambda: len(self.answer()) > 4, "the first words")
         self.find("#new-chat").click()
         self.ask("turns")
         self.assertEqual(self.answered(), "This is message 1.")
