@@ -34,7 +34,7 @@ struct EngineOptions {
   uint64_t picture_cache_bytes = 256ULL << 20;  ///< of pictures' rows that are kept for others
   bool prefix_cache = true;                     ///< beginnings of prompts are kept for others
   Objective objective = Objective::kLatency;
-  int64_t question_tokens = 0;  ///< of text that times are planned for; 0: 128
+  int64_t question_tokens = 0;  ///< of a prompt's text, for which times are planned; 0: 128
   int64_t chunk_tokens = 256;   ///< of a prompt that walk the pipeline together
   int64_t scored_rows = 0;      ///< of a chunk whose logits are wanted; above 0 only to score texts
   uint64_t host_memory_bytes = 512ULL << 20;  ///< most that loading may hold beside the devices

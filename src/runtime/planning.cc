@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/units.h"
 #include "plan/certificate_checker.h"
 #include "plan/hardware_catalogue.h"
 #include "plan/memory_model.h"
@@ -46,9 +47,14 @@ Workload workload_of(const ModelSpec& model, const EngineOptions& options) {
     throw UsageError({.where = "--sequences",
                       .expected = "1 or more",
                       .found = fmt::format("{}", options.sequences)});
+  if (options.question_tokens < 0)
+    throw UsageError({.where = "question_tokens",
+                      .expected = "1 or more, or 0 for what is typical",
+                      .found = fmt::format("{}", options.question_tokens)});
   const int64_t context = options.context > 0 ? options.context : longest;
   const int64_t rows = model.vision ? model.config.vision->rows_out() : 0;
-  const int64_t question = options.question_tokens > 0 ? options.question_tokens : kTypicalQuestion;
+  const int64_t question =
+      options.question_tokens > 0 ? std::min(options.question_tokens, context) : kTypicalQuestion;
   const int64_t prompt = std::clamp<int64_t>(rows + question, 1, std::max<int64_t>(context - 1, 1));
   // What serves draws for all that run; generate() answers one at a time, texts are only scored.
   const int64_t running =
@@ -187,7 +193,7 @@ PlanProblem planning_problem(const ModelSpec& model, const EngineOptions& option
 
 Plan make_roomy_plan(PlanProblem& problem, Objective objective) {
   Plan plan = make_plan(problem, objective);
-  const int64_t blocks = (problem.workload.context + kKvBlockTokens - 1) / kKvBlockTokens;
+  const int64_t blocks = divide_up(problem.workload.context, kKvBlockTokens);
   int64_t sequences =
       std::min(problem.workload.running, plan.kv_room_tokens / (blocks * kKvBlockTokens));
   for (; plan.fits && sequences > 1; sequences -= (sequences + 7) / 8) {

@@ -84,6 +84,9 @@ TEST_F(EngineTest, PlansForQuestionsAsLongAsItIsTold) {
   };
   EXPECT_LT(prefill_s(8), prefill_s(0));
   EXPECT_LT(prefill_s(0), prefill_s(500));
+  EXPECT_GT(prefill_s(INT64_MAX), prefill_s(0));  // no more than the context
+  EXPECT_EQ(error_of([&] { prefill_s(-1); }),
+            "question_tokens: expected 1 or more, or 0 for what is typical, found -1");
 }
 
 TEST_F(EngineTest, SaysByHowMuchABudgetIsTooSmall) {
