@@ -43,7 +43,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
  private:
   enum class Phase { kHandshake, kIdle, kHead, kBody, kAnswering, kLingering, kClosed };
 
-  /// A callback that keeps this session, and closes it should it throw.
+  /// A callback that keeps this alive, and closes it should it throw.
   template <typename Call>
   auto kept(Call call);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/units.h"
 #include "ops/checks.h"
 #include "ops/cpu.h"
 #include "ops/cuda.h"
@@ -65,7 +66,7 @@ void full_attention(Stream& stream, Arena& arena, const Tensor& q, const Tensor&
                  .found = std::string(dtype_name(dtype))});
 
   const Arena::Scope scope(arena);
-  const int64_t count = (q.shape[0] + kBlockTokens - 1) / kBlockTokens;
+  const int64_t count = divide_up(q.shape[0], kBlockTokens);
   KvPages pages = {.device = &stream.device(),
                    .format = dtype == DType::kF32 ? KvFormat::kF32 : KvFormat::kBF16,
                    .blocks = count,

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/units.h"
 #include "plan/cost_model.h"
 #include "plan/memory_model.h"
 #include "tessera/error.h"
@@ -143,7 +144,7 @@ Precision asked_precision(const PlanProblem& problem) {
 }
 
 int64_t kv_blocks_of(const Workload& workload) {
-  return (workload.context + kKvBlockTokens - 1) / kKvBlockTokens * workload.sequences;
+  return divide_up(workload.context, kKvBlockTokens) * workload.sequences;
 }
 
 }  // namespace tessera

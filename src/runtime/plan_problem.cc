@@ -63,7 +63,7 @@ KvFormat kv_format_beside(Precision wide) {
 }
 
 PipelineLimits make_limits(const Workload& workload, int devices, Precision wide, KvFormat kv) {
-  const int64_t blocks = (workload.context + kBlockTokens - 1) / kBlockTokens;
+  const int64_t blocks = divide_up(workload.context, kBlockTokens);
   const int64_t chunk = std::min(workload.chunk_tokens, workload.context);
   const int64_t running = std::max(workload.sequences, workload.running);
   const int64_t scored = std::min(workload.scored_rows, chunk);

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/clock.h"
+#include "base/units.h"
 
 namespace tessera {
 namespace {
@@ -22,7 +23,7 @@ auto age(const SequenceState* sequence) {
 }  // namespace
 
 int64_t blocks_of_rows(int64_t rows) {
-  return (rows + kBlockTokens - 1) / kBlockTokens;
+  return divide_up(rows, kBlockTokens);
 }
 
 int64_t SequenceState::length() const {

@@ -175,7 +175,7 @@ void Stage::run_decode(MicroBatch& batch, StageSlot& slot) {
   // rounded up to whole ones launches the same, and a key then lives for 256 steps.
   constexpr int64_t kSplit = 256;
   BatchRows rows = rows_of(batch, slot);
-  const int64_t splits = (rows.max_context + kSplit - 1) / kSplit;
+  const int64_t splits = divide_up(rows.max_context, kSplit);
   rows.max_context = std::min(splits * kSplit, batch.max_blocks * kBlockTokens);
   compute_->replay({batch.slot, batch.rows(), splits, weights_changed_}, [&] {
     upload_rows(batch, slot);
