@@ -70,6 +70,22 @@ __device__ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uin
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/// d += a b over one warp, signed bytes summed in 32 bits: a 16 x 32, b 32 x 8, d 16 x 8. Lane l
+/// holds four neighbours along k to a word:
+///
+///   a[0] row g, k 4t    a[1] row g + 8, k 4t    a[2] row g, k 4t + 16    a[3] row g + 8, k 4t + 16
+///   b[0] k 4t, column g           b[1] k 4t + 16, column g
+///   d as of mma_bf16
+///
+/// Source: PTX ISA 9.0, 9.7.14.5.10 (mma.m16n8k32).
+__device__ inline void mma_int8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
 /// Four 8 x 8 matrices of 16-bit numbers from shared memory: lane l gives the 16-byte aligned start
 /// of row l % 8 of matrix l / 8 and gets, in word j, columns 2t, 2t + 1 of row g of matrix j.
 __device__ inline void ldmatrix_x4(uint32_t (&words)[4], const void* row) {

@@ -25,8 +25,10 @@ const char* name_of(WarpWord word) {
       return "__reduce_sync";
     case WarpWord::kSyncWarp:
       return "__syncwarp";
-    case WarpWord::kMatrixMultiply:
+    case WarpWord::kMultiplyBf16:
       return "mma_bf16";
+    case WarpWord::kMultiplyInt8:
+      return "mma_int8";
     case WarpWord::kLoadMatrix:
       return "ldmatrix_x4";
   }

@@ -219,7 +219,7 @@ ThreadBlock::Gathering& ThreadBlock::join(Warp& warp, const DeviceThread& thread
 
 void ThreadBlock::complete(const Gathering& gathering, std::span<DeviceThread* const> lanes,
                            CombineLanes combine, SourcePlace place) {
-  const bool by_whole_warp = gathering.word >= WarpWord::kMatrixMultiply;
+  const bool by_whole_warp = gathering.word >= WarpWord::kMultiplyBf16;
   if (by_whole_warp && lanes.size() < kWarpThreads) fail("needs a whole warp", place);
   for (uint32_t left = gathering.arrived; left != 0; left &= left - 1) {
     if (by_whole_warp && !same_place(lanes[std::countr_zero(left)]->place, place))

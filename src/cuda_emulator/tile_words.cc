@@ -17,23 +17,30 @@ float bf16_of(uint32_t word, int half) {
   return std::bit_cast<float>(half == 0 ? word << 16 : word & 0xffff0000u);
 }
 
+// The byte'th signed one of a word.
+int byte_of(uint32_t word, int byte) {
+  return static_cast<int8_t>(word >> 8 * byte);
+}
+
+template <typename Number, int kDepth>
 struct Tiles {
-  double a[16][16], b[16][8], d[16][8];
+  Number a[16][kDepth], b[kDepth][8], d[16][8];
 };
 
 // Columns side by side, for the compiler's vectors, which the sanitizers' checks of each element
 // would undo; all indices are constants.
-[[gnu::no_sanitize("address", "undefined")]] void multiply(Tiles& tiles) {
+template <typename Number, int kDepth>
+[[gnu::no_sanitize("address", "undefined")]] void multiply(Tiles<Number, kDepth>& tiles) {
   for (int row = 0; row < 16; ++row)
-    for (int k = 0; k < 16; ++k)
+    for (int k = 0; k < kDepth; ++k)
       for (int column = 0; column < 8; ++column)
         tiles.d[row][column] += tiles.a[row][k] * tiles.b[k][column];
 }
 
 // The layout is that of mma_bf16 in cuda/kernel.cuh.
-[[gnu::no_sanitize("undefined")]] void combine_multiply(std::span<DeviceThread* const> lanes,
-                                                        uint32_t) {
-  Tiles tiles;
+[[gnu::no_sanitize("undefined")]] void multiply_bf16(std::span<DeviceThread* const> lanes,
+                                                     uint32_t) {
+  Tiles<double, 16> tiles;
   for (int l = 0; l < 32; ++l) {
     const auto& operands = *static_cast<const MatrixOperands*>(lanes[l]->given);
     const auto* sums = static_cast<const float*>(lanes[l]->taken);
@@ -61,6 +68,30 @@ struct Tiles {
   }
 }
 
+// That of mma_int8.
+[[gnu::no_sanitize("undefined")]] void multiply_int8(std::span<DeviceThread* const> lanes,
+                                                     uint32_t) {
+  Tiles<int, 32> tiles;
+  for (int l = 0; l < 32; ++l) {
+    const auto& operands = *static_cast<const MatrixOperands*>(lanes[l]->given);
+    const auto* sums = static_cast<const int*>(lanes[l]->taken);
+    const int g = l / 4, t = l % 4;
+    for (int byte = 0; byte < 4; ++byte) {
+      const int k = 4 * t + byte;
+      for (int word = 0; word < 4; ++word)
+        tiles.a[g + word % 2 * 8][k + word / 2 * 16] = byte_of(operands.a[word], byte);
+      for (int word = 0; word < 2; ++word)
+        tiles.b[k + word * 16][g] = byte_of(operands.b[word], byte);
+    }
+    for (int i = 0; i < 4; ++i) tiles.d[g + i / 2 * 8][2 * t + i % 2] = sums[i];
+  }
+  multiply(tiles);
+  for (int l = 0; l < 32; ++l) {
+    auto* sums = static_cast<int*>(lanes[l]->taken);
+    for (int i = 0; i < 4; ++i) sums[i] = tiles.d[l / 4 + i / 2 * 8][2 * (l % 4) + i % 2];
+  }
+}
+
 void combine_matrices(std::span<DeviceThread* const> lanes, uint32_t) {
   for (int l = 0; l < 32; ++l) {
     auto* const words = static_cast<uint32_t*>(lanes[l]->taken);
@@ -77,7 +108,12 @@ bool is_aligned(const void* address) {
 
 void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SourcePlace place) {
   const MatrixOperands operands = {a, b};
-  thread_block().collective(WarpWord::kMatrixMultiply, ~0u, &operands, d, combine_multiply, place);
+  thread_block().collective(WarpWord::kMultiplyBf16, ~0u, &operands, d, multiply_bf16, place);
+}
+
+void mma_int8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SourcePlace place) {
+  const MatrixOperands operands = {a, b};
+  thread_block().collective(WarpWord::kMultiplyInt8, ~0u, &operands, d, multiply_int8, place);
 }
 
 void spread_matrices(uint32_t (&words)[4], const uint4& row, SourcePlace place) {

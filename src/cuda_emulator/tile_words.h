@@ -16,6 +16,10 @@ namespace tessera {
 void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
               SourcePlace place = SourcePlace::current());
 
+/// As in cuda/kernel.cuh; exact, as there.
+void mma_int8(int (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+              SourcePlace place = SourcePlace::current());
+
 /// What ldmatrix_x4 does with the rows once each lane has read its own.
 void spread_matrices(uint32_t (&words)[4], const uint4& row, SourcePlace place);
 

@@ -13,7 +13,8 @@ enum class WarpWord : uint8_t {
   kBallot,
   kReduce,
   kSyncWarp,
-  kMatrixMultiply,  ///< this and the next: by all 32 lanes in the same place of the program
+  kMultiplyBf16,  ///< this and the next: by all 32 lanes in the same place of the program
+  kMultiplyInt8,
   kLoadMatrix,
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/units.h"
 #include "device/cuda_queue.h"
 #include "ops/activation.h"
 #include "ops/edit_logits.h"
@@ -14,8 +15,18 @@
 
 namespace tessera {
 
-/// `prepared` is room for x as the kernels read it, of all weights but f32: bf16 [rows, w.in to a
-/// multiple of 64]. `bias` with null data: none. The order of additions: matmul_cuda.cuh.
+inline constexpr int kMostFewRows = 16;  ///< of x, for which matmul has a kernel of their own
+
+/// A block of the kernel for many rows reads the scales of 64.
+constexpr int64_t matmul_scale_rows_cuda(int64_t rows) {
+  constexpr int64_t kBlockRows = 64;
+  return rows <= kMostFewRows ? rows : divide_up(rows, kBlockRows) * kBlockRows;
+}
+
+/// `prepared` is room for x as the kernels read it, of all weights but f32: [rows, w.in to a
+/// multiple of 64] of bf16, or for integers of codes, and their scales [groups,
+/// matmul_scale_rows_cuda(rows)]. `bias` with null data: none. The order of additions:
+/// matmul_cuda.cuh.
 void matmul_cuda(const CudaQueue& queue, const Tensor& x, const PreparedRows& prepared,
                  const PackedMatrix& w, const Tensor& bias, bool add_to_out, const Tensor& out);
 void embedding_cuda(const CudaQueue& queue, const Tensor& ids, const Tensor& table,

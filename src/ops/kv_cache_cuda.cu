@@ -1,10 +1,10 @@
 #include "cuda/kernel.cuh"
 #include "ops/bf16_round.h"
-#include "ops/code_scale.h"
 #include "ops/cuda.h"
 #include "ops/enqueue.cuh"
 #include "ops/fault.cuh"
 #include "ops/kv_cache.h"
+#include "ops/numbers.cuh"
 #include "ops/reduce.cuh"
 
 namespace tessera {
@@ -43,12 +43,6 @@ __device__ void write_slot_bf16(const TokenSlot& to, bool is_value) {
   }
 }
 
-// The code of a number: 0 for NaN, whose bits differ between processors.
-__device__ uint32_t int8_code(float x, float inverse) {
-  const float scaled = __fmul_rn(x, inverse);  // on its own: a contraction would round once
-  return scaled == scaled ? static_cast<uint8_t>(nearest_code(scaled)) : 0;
-}
-
 __device__ void write_slot_int8(const TokenSlot& to, bool is_value) {
   int32_t largest = 0;  // by the bits, as largest_magnitude
   for (int64_t d = to.lane; d < to.dim; d += kWarpLanes)
@@ -67,9 +61,9 @@ __device__ void write_slot_int8(const TokenSlot& to, bool is_value) {
   }
   auto* pairs = reinterpret_cast<uint16_t*>(to.codes) + to.slot;
   for (int64_t w = to.lane; 2 * w < to.dim; w += kWarpLanes) {
-    const uint32_t low = int8_code(to.from[2 * w], code.inverse);
-    const uint32_t high = 2 * w + 1 < to.dim ? int8_code(to.from[2 * w + 1], code.inverse) : 0;
-    pairs[w * kBlockTokens] = static_cast<uint16_t>(low | high << 8);
+    const int low = int8_code(to.from[2 * w], code.inverse);
+    const int high = 2 * w + 1 < to.dim ? int8_code(to.from[2 * w + 1], code.inverse) : 0;
+    pairs[w * kBlockTokens] = static_cast<uint16_t>((low & 255) | high << 8);
   }
 }
 

@@ -8,16 +8,17 @@
 namespace tessera {
 namespace {
 
-// What PreparedRows points to: values, and the integers' scales and sums. GPUs multiply codes with
-// rows in bf16.
+// What PreparedRows points to: values, and the integers' scales and sums, which GPUs do without.
 PreparedRows take_prepared(Arena& arena, const PackedMatrix& w, int64_t rows) {
   const WeightFormat format = w.format();
-  const bool codes = format.integer && w.device->info().kind != DeviceKind::kCuda;
-  const DType dtype = codes ? DType::kI8 : format.bits == 32 ? DType::kF32 : DType::kBF16;
+  const DType dtype = format.integer ? DType::kI8 : format.bits == 32 ? DType::kF32 : DType::kBF16;
   PreparedRows prepared;
   prepared.values = arena.take(dtype, {w.chunks() * rows, w.chunk()}).data;
-  if (!codes) return prepared;
-  prepared.scales = arena.take(DType::kF32, {w.groups(), rows}).f32();
+  if (!format.integer) return prepared;
+  const bool cuda = w.device->info().kind == DeviceKind::kCuda;
+  const int64_t scale_rows = cuda ? matmul_scale_rows_cuda(rows) : rows;
+  prepared.scales = arena.take(DType::kF32, {w.groups(), scale_rows}).f32();
+  if (cuda) return prepared;
   prepared.sums = static_cast<int32_t*>(arena.take(DType::kI32, {w.groups(), rows}).data);
   return prepared;
 }

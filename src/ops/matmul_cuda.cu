@@ -17,6 +17,7 @@ MatmulShape shape_of(const Tensor& x, const PackedMatrix& w, const Tensor& bias,
           .padded_in = static_cast<int>(w.padded_in()),
           .x_stride =
               static_cast<int>((w.in + kPreparedQuantum - 1) / kPreparedQuantum * kPreparedQuantum),
+          .x_scales = static_cast<int>(matmul_scale_rows_cuda(x.shape[0])),
           .groups = static_cast<int>((w.in + group - 1) / group),
           .panels = static_cast<int>(w.panels()),
           .panel_bytes = static_cast<int>(format.integer ? w.panel_bytes() : w.padded_in() * 2),
@@ -43,9 +44,9 @@ void matmul_cuda(const CudaQueue& queue, const Tensor& x, const PreparedRows& pr
     return;
   }
   const MatmulShape shape = shape_of(x, w, bias, add_to_out, out);
-  auto* rows = static_cast<uint16_t*>(prepared.values);
-  matmul_prepare(queue, bits, x.f32(), x.row_stride, shape, rows);
-  const MatmulPointers pointers = {.x = rows,
+  matmul_prepare(queue, bits, x.f32(), x.row_stride, shape, prepared);
+  const MatmulPointers pointers = {.x = static_cast<const unsigned char*>(prepared.values),
+                                   .x_scales = prepared.scales,
                                    .w = static_cast<const unsigned char*>(w.data),
                                    .bias = bias.f32(),
                                    .out = out.f32()};

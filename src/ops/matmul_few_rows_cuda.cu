@@ -19,7 +19,7 @@ struct FewRowsRing {
   static constexpr int kBytes = kSlabs * kSlabBytes;
   static constexpr int kPartials = kPairs == 1 ? 2 : 1;
   static constexpr int pair_floats(int rows) {
-    return (rows + (kBits == 16 ? 0 : 1)) * kPartialStride;
+    return (rows + (kBits == 16 ? 0 : 1)) * kPartialStride;  // integers: and the scales
   }
 };
 
@@ -29,9 +29,11 @@ struct FewRowsRing {
 /// one barrier a round, else two.
 template <int kBits, bool kAligned, int kTiles, int kPairs>
 __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ? 3 : 2)
-    few_rows_kernel(const uint16_t* x, const unsigned char* w, const float* bias, float* out,
-                    MatmulShape shape) {
+    few_rows_kernel(const unsigned char* x, const float* x_scales, const unsigned char* w,
+                    const float* bias, float* out, MatmulShape shape) {
   using Weights = WarpWeights<kBits, kAligned>;
+  using XBlock = typename Weights::XBlock;
+  using Sum = typename Weights::Sum;
   using Ring = FewRowsRing<kBits, kPairs>;
   constexpr int kGroup = kGroupInputs<kBits>, kSlabsPerGroup = kGroup / Ring::kSlabInputs;
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
@@ -44,7 +46,7 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
 
   Weights weights[kPairs];
   const unsigned char* scales[kPairs];  // of output `lane`
-  const uint16_t* x_rows[kTiles];       // rows that x does not have are its last
+  const unsigned char* x_rows[kTiles];  // rows that x does not have are its last
 #pragma unroll
   for (int p = 0; p < kPairs; ++p) {
     weights[p] = Weights(w, shape, first_pair + p);
@@ -53,7 +55,9 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
   }
 #pragma unroll
   for (int n = 0; n < kTiles; ++n)
-    x_rows[n] = x + static_cast<int64_t>(min(8 * n + g, shape.rows - 1)) * shape.x_stride + 8 * t;
+    x_rows[n] =
+        x + (static_cast<int64_t>(min(8 * n + g, shape.rows - 1)) * shape.x_stride + 8 * t) *
+                Weights::kInputBytes;
 
   // Slab `slab` of this warp, counted from its first; may be behind the last input.
   const auto first_input = [&](int slab) {
@@ -73,7 +77,7 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
   unsigned char* write = ring + (Ring::kSlabs - 1) * Ring::kSlabBytes;
 
   // What else a slab takes is in registers before its turn: x, and at a group's start the scales.
-  uint4 columns[Ring::kBlocks][kTiles], next_columns[Ring::kBlocks][kTiles] = {};
+  XBlock columns[Ring::kBlocks][kTiles], next_columns[Ring::kBlocks][kTiles] = {};
   uint16_t scale[kPairs] = {}, next_scale[kPairs] = {};
   const auto load_next = [&](int slab) {
     const int first = first_input(slab);
@@ -82,9 +86,9 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
     for (int n = 0; n < kTiles; ++n)
 #pragma unroll
       for (int b = 0; b < Ring::kBlocks; ++b)
-        next_columns[b][n] =
-            __ldg(reinterpret_cast<const uint4*>(x_rows[n] + first + b * kBlockInputs));
-    if constexpr (kBits != 16)
+        next_columns[b][n] = __ldg(reinterpret_cast<const XBlock*>(
+            x_rows[n] + (first + b * kBlockInputs) * Weights::kInputBytes));
+    if constexpr (Weights::kInteger)
 #pragma unroll
       for (int p = 0; p < kPairs; ++p)
         next_scale[p] = __ldg(reinterpret_cast<const uint16_t*>(scales[p] + first / kGroup * 32));
@@ -103,7 +107,16 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
   float* buffer = partials;
   const int rounds = (shape.groups + kWarps - 1) / kWarps;
   for (int round = 0; round < rounds; ++round) {
-    float group[kPairs][2][kTiles][4] = {};
+    float x_scale[kTiles] = {};  // of row warp + 8 n and, in each lane, one of the round's groups
+    if constexpr (Weights::kInteger)
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n)
+        x_scale[n] = __ldg(x_scales +
+                           min(round * kWarps + lane % kWarps, shape.groups - 1) * shape.x_scales +
+                           min(8 * n + warp, shape.rows - 1));
+    Sum group[kPairs][2][kTiles][4];
+#pragma unroll
+    for (int p = 0; p < kPairs; ++p) start_group(group[p]);
 #pragma unroll 1
     for (int part = 0; part < kSlabsPerGroup; ++part) {
       const int slab = round * kSlabsPerGroup + part;
@@ -135,11 +148,10 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
 #pragma unroll
         for (int e = 0; e < 2; ++e)
           if (8 * n + 2 * t + e < shape.rows)
-            *reinterpret_cast<float4*>(four + (8 * n + e) * kPartialStride) = make_float4(
-                group[p][0][n][e], group[p][0][n][2 + e], group[p][1][n][e], group[p][1][n][2 + e]);
-      if constexpr (kBits != 16)
-        own[shape.rows * kPartialStride + lane] =
-            __uint_as_float(static_cast<uint32_t>(scale[p]) << 16);
+            *reinterpret_cast<float4*>(four + (8 * n + e) * kPartialStride) =
+                four_outputs(group[p], n, e);
+      if constexpr (Weights::kInteger)
+        own[shape.rows * kPartialStride + lane] = Weights::scale(scale[p]);
     }
     __syncthreads();
     const int groups = shape.groups - round * kWarps;
@@ -152,7 +164,10 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
         const float* from = buffer + p * pair_size + lane;
         const auto add = [&](int q) {
           const float* pair = from + q * kPairs * pair_size;
-          const float by = kBits == 16 ? 1.0F : pair[shape.rows * kPartialStride];
+          float by = 1;
+          if constexpr (Weights::kInteger)
+            by = __fmul_rn(__shfl_sync(0xffffffff, x_scale[n], q),
+                           pair[shape.rows * kPartialStride]);
           sums[p][n] = fmaf(pair[row * kPartialStride], by, sums[p][n]);
         };
         if (groups >= kWarps) {
@@ -192,22 +207,20 @@ void launch_few_rows(const CudaQueue& queue, const MatmulPointers& p, const Matm
   cuda_check(allow_dynamic_shared(kernel, bytes), "matmul", "launch");
   const int outputs = kWarpOutputs * kPairs;
   cuda_check(launch_kernel(kernel, dim3((shape.out + outputs - 1) / outputs), dim3(kWarps * 32),
-                           bytes, queue.stream, p.x, p.w, p.bias, p.out, shape),
+                           bytes, queue.stream, p.x, p.x_scales, p.w, p.bias, p.out, shape),
              "matmul", "launch");
 }
 
 template <int kBits, bool kAligned = true>
 void choose_few_rows(const CudaQueue& queue, const MatmulPointers& p, const MatmulShape& shape) {
-  // From 5 rows on a block of integers would read more of x than of weights: two pairs share it.
-  const bool wide = kBits < 16 && shape.rows > 4 && shape.panels > 8 * queue.processors;
-  if (shape.rows > 8)
-    wide ? launch_few_rows < kBits, kAligned, 2,
-        kBits<16 ? 2 : 1>(queue, p, shape)
-         : launch_few_rows<kBits, kAligned, 2, 1>(queue, p, shape);
+  // From 9 rows on a block of integers reads as much of x as of weights: two pairs share it.
+  constexpr int kMostPairs = kBits < 16 ? 2 : 1;
+  if (shape.rows <= 8)
+    launch_few_rows<kBits, kAligned, 1, 1>(queue, p, shape);
+  else if (shape.panels <= 8 * queue.processors)
+    launch_few_rows<kBits, kAligned, 2, 1>(queue, p, shape);
   else
-    wide ? launch_few_rows < kBits, kAligned, 1,
-        kBits<16 ? 2 : 1>(queue, p, shape)
-         : launch_few_rows<kBits, kAligned, 1, 1>(queue, p, shape);
+    launch_few_rows<kBits, kAligned, 2, kMostPairs>(queue, p, shape);
 }
 
 }  // namespace

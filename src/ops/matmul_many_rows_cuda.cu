@@ -22,20 +22,21 @@ struct ManyRowsRing {
   static constexpr int kRows = 8 * kTiles;
   static constexpr int kBlocks = kBits == 16 ? 1 : 2;
   static constexpr int kSlabInputs = kBlocks * kBlockInputs;
-  static constexpr int kXBytes = kRows * kSlabInputs * 2;
+  static constexpr int kXBytes = kRows * kSlabInputs * (kBits == 16 ? 2 : 1);
   static constexpr int kWarpBytes = kWarpOutputs * kSlabInputs * kBits / 8;
-  static constexpr int kSlabs = kBits == 8 ? 3 : 4;
+  static constexpr int kSlabs = 4;
   static constexpr int bytes(int warps) { return kSlabs * (kXBytes + warps * kWarpBytes); }
 };
 
 /// A block computes 8 kTiles rows and 32 outputs for each of its warps, which go through all
-/// inputs; x is theirs together, the weights each warp's own. So a block's weights become bf16
-/// once for all of its rows, and no weight passes between lanes.
+/// inputs; x is theirs together, the weights each warp's own. So a block's codes are unpacked once
+/// for all of its rows, and no weight passes between lanes.
 template <int kBits, bool kAligned, int kTiles>
 __global__ void __launch_bounds__(256, 1)
-    many_rows_kernel(const uint16_t* x, const unsigned char* w, const float* bias, float* out,
-                     MatmulShape shape) {
+    many_rows_kernel(const unsigned char* x, const float* x_scales, const unsigned char* w,
+                     const float* bias, float* out, MatmulShape shape) {
   using Weights = WarpWeights<kBits, kAligned>;
+  using XBlock = typename Weights::XBlock;
   using Ring = ManyRowsRing<kBits, kTiles>;
   constexpr int kSlabsPerGroup = kGroupInputs<kBits> / Ring::kSlabInputs;
   const int warps = static_cast<int>(blockDim.x / 32);
@@ -61,12 +62,14 @@ __global__ void __launch_bounds__(256, 1)
     if (slab < slabs) {
       const int first = slab * Ring::kSlabInputs;
       // [kBlocks][rows][32 inputs]; rows that x does not have are its last
+      constexpr int kPieces = kBlockInputs * Weights::kInputBytes / 16;  // of a row's block
       for (int i = static_cast<int>(threadIdx.x); i < Ring::kXBytes / 16;
            i += static_cast<int>(blockDim.x)) {
-        const int block = i / (Ring::kRows * 4),
-                  row = min(first_row + i / 4 % Ring::kRows, shape.rows - 1);
-        cp_async_16(x_slab(slab) + i * 16, x + static_cast<int64_t>(row) * shape.x_stride + first +
-                                               block * kBlockInputs + i % 4 * 8);
+        const int block = i / (Ring::kRows * kPieces),
+                  row = min(first_row + i / kPieces % Ring::kRows, shape.rows - 1);
+        const int64_t input =
+            static_cast<int64_t>(row) * shape.x_stride + first + block * kBlockInputs;
+        cp_async_16(x_slab(slab) + i * 16, x + input * Weights::kInputBytes + i % kPieces * 16);
       }
       weights.template fetch<Ring::kBlocks>(first, w_slab(slab));
     }
@@ -76,10 +79,17 @@ __global__ void __launch_bounds__(256, 1)
 
   float sums[2][kTiles][4] = {};
   for (int index = 0; index < shape.groups; ++index) {
-    uint2 scales = {};
-    if constexpr (kBits != 16)  // early: they are needed at the end
+    uint2 scales = {};  // early: they are needed at the end
+    float2 rows_scales[kTiles] = {};
+    if constexpr (Weights::kInteger) {
       scales = __ldg(reinterpret_cast<const uint2*>(panel_scales + index * 32));
-    float group[2][kTiles][4] = {};
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n)
+        rows_scales[n] = __ldg(reinterpret_cast<const float2*>(x_scales + index * shape.x_scales +
+                                                               first_row + 8 * n + 2 * t));
+    }
+    typename Weights::Sum group[2][kTiles][4];
+    start_group(group);
 #pragma unroll
     for (int part = 0; part < kSlabsPerGroup; ++part) {
       const int slab = index * kSlabsPerGroup + part;
@@ -89,11 +99,11 @@ __global__ void __launch_bounds__(256, 1)
       if (slab >= slabs) continue;
 #pragma unroll
       for (int b = 0; b < Ring::kBlocks; ++b) {
-        uint4 columns[kTiles];
+        XBlock columns[kTiles];
 #pragma unroll
         for (int n = 0; n < kTiles; ++n)
           columns[n] =
-              reinterpret_cast<const uint4*>(x_slab(slab))[((b * kTiles + n) * 8 + g) * 4 + t];
+              reinterpret_cast<const XBlock*>(x_slab(slab))[((b * kTiles + n) * 8 + g) * 4 + t];
         typename Weights::Block block;
         Weights::template load<Ring::kBlocks>(w_slab(slab), b, block);
         multiply_block<Weights>(block, columns, group);
@@ -102,13 +112,16 @@ __global__ void __launch_bounds__(256, 1)
 #pragma unroll
     for (int m = 0; m < 2; ++m) {
       const uint32_t two = m == 0 ? scales.x : scales.y;
-      const float low = kBits == 16 ? 1.0F : __uint_as_float(two << 16);
-      const float high = kBits == 16 ? 1.0F : __uint_as_float(two & 0xffff0000);
+      const float low = Weights::scale(two & 0xffff), high = Weights::scale(two >> 16);
 #pragma unroll
       for (int n = 0; n < kTiles; ++n)
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          sums[m][n][i] = fmaf(group[m][n][i], i < 2 ? low : high, sums[m][n][i]);
+        for (int i = 0; i < 4; ++i) {
+          float by = 1;
+          if constexpr (Weights::kInteger)
+            by = __fmul_rn(i % 2 == 0 ? rows_scales[n].x : rows_scales[n].y, i < 2 ? low : high);
+          sums[m][n][i] = fmaf(group_number(group[m][n][i]), by, sums[m][n][i]);
+        }
     }
   }
 
@@ -120,7 +133,7 @@ __global__ void __launch_bounds__(256, 1)
     for (int e = 0; e < 2; ++e) {
       const int row = first_row + 8 * n + 2 * t + e;
       if (row >= shape.rows) continue;
-      const float4 four = {sums[0][n][e], sums[0][n][2 + e], sums[1][n][e], sums[1][n][2 + e]};
+      const float4 four = four_outputs(sums, n, e);
       float* to = out + row * shape.out_stride + output;
       const float* b = bias == nullptr ? nullptr : bias + output;
       if (shape.out_aligned)
@@ -142,7 +155,7 @@ void launch_many_rows(const CudaQueue& queue, const MatmulPointers& p, const Mat
   cuda_check(allow_dynamic_shared(kernel, bytes), "matmul", "launch");
   // Blocks that follow each other have the same weights, which are in the L2 cache then.
   cuda_check(launch_kernel(kernel, dim3(row_blocks, (pairs + warps - 1) / warps), dim3(warps * 32),
-                           bytes, queue.stream, p.x, p.w, p.bias, p.out, shape),
+                           bytes, queue.stream, p.x, p.x_scales, p.w, p.bias, p.out, shape),
              "matmul", "launch");
 }
 

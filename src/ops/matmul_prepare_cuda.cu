@@ -1,6 +1,7 @@
 #include "ops/enqueue.cuh"
 #include "ops/hadamard_block.h"
 #include "ops/matmul_cuda.cuh"
+#include "ops/numbers.cuh"
 
 namespace tessera {
 namespace {
@@ -26,52 +27,89 @@ __device__ void rotate_in_warp(float (&v)[4], int block) {
     }
 }
 
-/// A warp takes 128 inputs of a row, a lane four of them.
-///   kRotate  blocks of a group of 128 that has `padded_in` inputs in all rows' last group
-///   kSpread  fours in the order 0, 2, 1, 3
-template <bool kRotate, bool kSpread>
+/// A warp takes 128 inputs of a row, a lane four of them: these.
+struct LaneInputs {
+  int first, input;  // of the warp, of the lane
+
+  __device__ LaneInputs()
+      : first(static_cast<int>(blockIdx.x * kPrepareWarps + threadIdx.x / 32) * kWarpInputs),
+        input(first + 4 * static_cast<int>(threadIdx.x % 32)) {}
+
+  // Behind the last input are zeros.
+  __device__ void load(const float* row, int in, float (&v)[4]) const {
+    for (int i = 0; i < 4; ++i) v[i] = input + i < in ? row[input + i] : 0.0F;
+  }
+};
+
 __global__ void __launch_bounds__(kPrepareWarps * 32)
-    prepare_kernel(const float* x, int64_t stride, MatmulShape shape, uint16_t* to) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  const int first = static_cast<int>(blockIdx.x * kPrepareWarps + threadIdx.x / 32) * kWarpInputs;
-  const int input = first + 4 * lane;
-  if (first >= shape.x_stride) return;  // the whole warp
+    prepare_bf16_kernel(const float* x, int64_t stride, MatmulShape shape, uint16_t* to) {
+  const LaneInputs lane;
+  if (lane.input >= shape.x_stride) return;
   for (int row = static_cast<int>(blockIdx.y); row < shape.rows;
        row += static_cast<int>(gridDim.y)) {
-    const float* from = x + row * stride;
     float v[4];
-    for (int i = 0; i < 4; ++i) v[i] = input + i < shape.in ? from[input + i] : 0.0F;
-    if constexpr (kRotate) {
-      int begin = first, block = 0;  // the lane's own
+    lane.load(x + row * stride, shape.in, v);
+    auto* place = reinterpret_cast<__nv_bfloat162*>(
+        to + static_cast<int64_t>(row) * shape.x_stride + lane.input);
+    place[0] = __floats2bfloat162_rn(v[0], v[1]);
+    place[1] = __floats2bfloat162_rn(v[2], v[3]);
+  }
+}
+
+/// What prepare_codes in prepare_rows.h does, to the same bits. Groups of 128 inputs are rotated,
+/// in blocks of what `padded_in` leaves of them; groups of 64 are not.
+template <int kGroup>
+__global__ void __launch_bounds__(kPrepareWarps * 32)
+    prepare_codes_kernel(const float* x, int64_t stride, MatmulShape shape, char4* to,
+                         float* scales) {
+  constexpr int kGroupLanes = kGroup / 4;
+  const LaneInputs lane;
+  if (lane.first >= shape.x_stride) return;  // the whole warp
+  for (int row = static_cast<int>(blockIdx.y); row < shape.rows;
+       row += static_cast<int>(gridDim.y)) {
+    float v[4];
+    lane.load(x + row * stride, shape.in, v);
+    if constexpr (kGroup == kWarpInputs) {
+      int begin = lane.first, block = 0;  // the lane's own
       for (;;) {
         block = static_cast<int>(hadamard_block(shape.padded_in - begin));
-        if (input < begin + block || block == 0) break;
+        if (lane.input < begin + block || block == 0) break;
         begin += block;
       }
       rotate_in_warp(v, block);
     }
-    if (input >= shape.x_stride) continue;
-    const __nv_bfloat162 low = __floats2bfloat162_rn(v[0], kSpread ? v[2] : v[1]);
-    const __nv_bfloat162 high = __floats2bfloat162_rn(kSpread ? v[1] : v[2], v[3]);
-    auto* place =
-        reinterpret_cast<__nv_bfloat162*>(to + static_cast<int64_t>(row) * shape.x_stride + input);
-    place[0] = low;
-    place[1] = high;
+    int largest = 0;  // by the bits, as largest_magnitude
+    for (const float one : v) largest = max(largest, __float_as_int(one) & 0x7fffffff);
+#pragma unroll
+    for (int step = kGroupLanes / 2; step > 0; step /= 2)
+      largest = max(largest, __shfl_xor_sync(0xffffffff, largest, step));
+    const CodeScale code = code_scale(__int_as_float(largest), 127);
+    if (lane.input >= shape.x_stride) continue;
+    to[(static_cast<int64_t>(row) * shape.x_stride + lane.input) / 4] =
+        make_char4(static_cast<signed char>(int8_code(v[0], code.inverse)),
+                   static_cast<signed char>(int8_code(v[1], code.inverse)),
+                   static_cast<signed char>(int8_code(v[2], code.inverse)),
+                   static_cast<signed char>(int8_code(v[3], code.inverse)));
+    if (lane.input % kGroup == 0 && lane.input < shape.in)
+      scales[static_cast<int64_t>(lane.input / kGroup) * shape.x_scales + row] = code.scale;
   }
 }
 
 }  // namespace
 
 void matmul_prepare(const CudaQueue& queue, int bits, const float* x, int64_t stride,
-                    const MatmulShape& shape, uint16_t* to) {
-  const auto kernel = bits == 16  ? prepare_kernel<false, false>
-                      : bits == 8 ? prepare_kernel<true, true>
-                                  : prepare_kernel<false, true>;
-  const int inputs = kPrepareWarps * kWarpInputs;
+                    const MatmulShape& shape, const PreparedRows& to) {
+  constexpr int kInputs = kPrepareWarps * kWarpInputs;
   constexpr int kMostRows = 65535;  // of a grid; each block then takes several
-  const dim3 grid((shape.x_stride + inputs - 1) / inputs,
+  const dim3 grid((shape.x_stride + kInputs - 1) / kInputs,
                   shape.rows < kMostRows ? shape.rows : kMostRows);
-  enqueue(queue, "matmul", kernel, grid, dim3(kPrepareWarps * 32), x, stride, shape, to);
+  const dim3 block(kPrepareWarps * 32);
+  if (bits == 16)
+    enqueue(queue, "matmul", prepare_bf16_kernel, grid, block, x, stride, shape,
+            static_cast<uint16_t*>(to.values));
+  else
+    enqueue(queue, "matmul", bits == 8 ? prepare_codes_kernel<128> : prepare_codes_kernel<64>, grid,
+            block, x, stride, shape, static_cast<char4*>(to.values), to.scales);
 }
 
 }  // namespace tessera

@@ -1,17 +1,39 @@
 #pragma once
 
+#include <type_traits>
+
 #include "ops/matmul_cuda.cuh"
 
 namespace tessera {
 
-/// a + b of two pairs of bf16, each sum rounded once.
-__device__ inline uint32_t add_pairs(uint32_t a, uint32_t b) {
-  constexpr uint32_t kOnes = 0x3f803f80;  // a * 1 + b: before 9.0 GPUs have no addition of bf16
-  const auto pair = [](const uint32_t& bits) {
-    return *reinterpret_cast<const __nv_bfloat162*>(&bits);
-  };
-  const __nv_bfloat162 sum = __hfma2(pair(a), pair(kOnes), pair(b));
-  return *reinterpret_cast<const uint32_t*>(&sum);
+// A group's sum of integers is counted from 3 * 2^22, whose bits as an f32 are this: then they are
+// those of the f32 3 * 2^22 + sum, and what takes it apart is one subtraction. Sums are below 2^22.
+constexpr int kIntegerStart = 0x4b400000;
+
+/// A group's sum of either kind as the number that it is.
+__device__ inline float group_number(float sum) {
+  return sum;
+}
+__device__ inline float group_number(int sum) {
+  return __fsub_rn(__int_as_float(sum), __int_as_float(kIntegerStart));
+}
+
+/// A warp's sums of a group: of two tiles of weights and 8 kTiles rows of x.
+template <typename Sum, int kTiles>
+__device__ void start_group(Sum (&sums)[2][kTiles][4]) {
+#pragma unroll
+  for (int m = 0; m < 2; ++m)
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sums[m][n][i] = std::is_same_v<Sum, int> ? kIntegerStart : 0;
+}
+
+/// Those of the lane's outputs 4 g .. 4 g + 3, row 8 n + 2 t + e.
+template <typename Sum, int kTiles>
+__device__ float4 four_outputs(const Sum (&sums)[2][kTiles][4], int n, int e) {
+  return make_float4(group_number(sums[0][n][e]), group_number(sums[0][n][2 + e]),
+                     group_number(sums[1][n][e]), group_number(sums[1][n][2 + e]));
 }
 
 /// A warp's way to its 32 outputs of w. Lane l, with g = l / 4 and t = l % 4, has outputs 4 g ..
@@ -27,7 +49,13 @@ __device__ inline uint32_t add_pairs(uint32_t a, uint32_t b) {
 template <int kBits, bool kAligned = true>
 class WarpWeights {
  public:
-  static constexpr int kBlockBytes = kWarpOutputs * kBlockInputs * kBits / 8;
+  static constexpr bool kInteger = kBits < 16;
+  static constexpr int kInputBytes = kInteger ? 1 : 2;        // of prepared x
+  using Sum = std::conditional_t<kInteger, int, float>;       // of a group
+  using XBlock = std::conditional_t<kInteger, uint2, uint4>;  // a lane's 8 inputs of a row
+  static constexpr int kSteps = kInteger ? 1 : 2;             // of a block, by tensor cores
+
+  static constexpr int kWords = kBits == 16 ? 4 : kBits == 8 ? 2 : 1;  // of 16 bytes, a lane's
 
   WarpWeights() = default;  ///< nothing
   /// Outputs [32 pair, 32 pair + 32); those that w does not have are read as its last.
@@ -66,12 +94,11 @@ class WarpWeights {
 
   /// What a lane has of one block of a slab of `kBlocks`.
   struct Block {
-    uint4 words[kBits == 16 ? 4 : kBits == 8 ? 2 : 1];
+    uint4 words[kWords];
     uint32_t planes[kBits == 6 ? 2 : 1];
   };
   template <int kBlocks>
   __device__ static void load(const unsigned char* slab, int block, Block& to) {
-    constexpr int kWords = sizeof(to.words) / sizeof(uint4);
 #pragma unroll
     for (int i = 0; i < kWords; ++i)
       to.words[i] = reinterpret_cast<const uint4*>(slab)[(block * kWords + i) * 32 + lane()];
@@ -88,10 +115,19 @@ class WarpWeights {
     }
   }
 
-  /// The two tiles of a step, as mma_bf16 takes its a.
+  /// The two tiles of a step, as mma_bf16 or mma_int8 takes its a.
   __device__ static void tiles(const Block& block, int step, uint32_t (&to)[2][4]) {
 #pragma unroll
-    for (int j = 0; j < 4; ++j) pairs(block, j, step, to[j / 2][j % 2], to[j / 2][j % 2 + 2]);
+    for (int j = 0; j < 4; ++j)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        to[j / 2][j % 2 + 2 * half] =
+            kInteger ? codes(block, j, half) : part(block.words[j % kWords], 2 * step + half);
+  }
+
+  /// Output `lane`'s scale of a group, from its bf16, for what tiles() makes of codes.
+  static __device__ float scale(uint32_t bits) {
+    return __fmul_rn(__uint_as_float(bits << 16), 1.0F / (1 << kUp));
   }
 
  private:
@@ -149,42 +185,24 @@ class WarpWeights {
     return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
   }
 
-  // Output 4 g + j: inputs 8 t + 4 step + 0 .. 3 as two pairs, of bf16 (0, 1) and (2, 3), of
-  // integers (0, 2) and (1, 3). Codes become bf16 as the last bits of 128 + code, from which 128
-  // and the code that means 0 are taken; all of it is exact.
-  static __device__ void pairs(const Block& block, int j, int step, uint32_t& first,
-                               uint32_t& second) {
-    if constexpr (kBits == 16) {
-      first = part(block.words[j], 2 * step);
-      second = part(block.words[j], 2 * step + 1);
-    } else if constexpr (kBits == 8) {
-      // There is room for 7 bits: where the upper one is set 128 is taken away, else 256.
-      const uint32_t codes = part(block.words[step], j);
-      const uint32_t low = codes & 0x7f7f7f7f, minus = ~codes & 0x80808080;
-      first = add_pairs(even(low, 0x43), even(minus, 0xc3));
-      second = add_pairs(odd(low, 0x43), odd(minus, 0xc3));
+  // Codes 8 t + 4 half + 0 .. 3 of output 4 g + j, a signed byte each: what they mean, times 2^kUp,
+  // so that the sign takes its own bit.
+  static constexpr int kUp = kInteger ? 8 - kBits : 0;
+  static __device__ uint32_t codes(const Block& block, int j, int half) {
+    constexpr uint32_t kSigns = 0x80808080;
+    if constexpr (kBits >= 8) {
+      return part(block.words[half], j) ^ kSigns;
     } else {
-      uint32_t codes = part(block.words[0], j) >> 4 * step & 0x0f0f0f0f;
+      const uint32_t word = part(block.words[0], j);
+      uint32_t codes = (half == 0 ? word << kUp : word >> (4 - kUp)) & 0x0f0f0f0fU << kUp;
 #pragma unroll
       for (int plane = 0; plane < kBits - 4; ++plane) {
-        const uint32_t bits = block.planes[plane] >> (16 * step + 4 * j) & 15;
-        codes |= (bits * 0x00204081 & 0x01010101) << (4 + plane);  // a bit to a byte
+        const uint32_t bits = block.planes[plane] >> (16 * half + 4 * j) & 15;
+        codes |= (bits * 0x00204081 & 0x01010101) << (kUp + 4 + plane);  // a bit to a byte
       }
-      first = add_pairs(even(codes, 0x43), kMinus);
-      second = add_pairs(odd(codes, 0x43), kMinus);
+      return codes ^ kSigns;
     }
   }
-
-  // Bytes 0 and 2, or 1 and 3, as lower halves of two numbers with this upper byte.
-  static __device__ uint32_t even(uint32_t bytes, uint32_t upper) {
-    return __byte_perm(bytes, upper * 0x01010101, 0x4240);
-  }
-  static __device__ uint32_t odd(uint32_t bytes, uint32_t upper) {
-    return __byte_perm(bytes, upper * 0x01010101, 0x4341);
-  }
-
-  // -(128 + 2^(bits - 1)) twice: of 4, 5 and 6 bits.
-  static constexpr uint32_t kMinus = kBits == 4 ? 0xc308c308 : kBits == 5 ? 0xc310c310 : 0xc320c320;
 
   // Where the lane's own begin: bf16: of the four outputs; else codes, and the bits it copies.
   const unsigned char* from_[kBits == 16 ? 4 : 2];
@@ -194,18 +212,24 @@ class WarpWeights {
 /// sums += of a block the two tiles of weights times 8 kTiles rows of x, of which the lane has 8
 /// inputs each.
 template <typename Weights, int kTiles>
-__device__ void multiply_block(const typename Weights::Block& block, const uint4 (&x)[kTiles],
-                               float (&sums)[2][kTiles][4]) {
+__device__ void multiply_block(const typename Weights::Block& block,
+                               const typename Weights::XBlock (&x)[kTiles],
+                               typename Weights::Sum (&sums)[2][kTiles][4]) {
 #pragma unroll
-  for (int step = 0; step < 2; ++step) {
+  for (int step = 0; step < Weights::kSteps; ++step) {
     uint32_t tiles[2][4];
     Weights::tiles(block, step, tiles);
 #pragma unroll
-    for (int n = 0; n < kTiles; ++n) {
-      const uint32_t column[2] = {step == 0 ? x[n].x : x[n].z, step == 0 ? x[n].y : x[n].w};
+    for (int n = 0; n < kTiles; ++n)
 #pragma unroll
-      for (int m = 0; m < 2; ++m) mma_bf16(sums[m][n], tiles[m], column);
-    }
+      for (int m = 0; m < 2; ++m) {
+        if constexpr (Weights::kInteger) {
+          mma_int8(sums[m][n], tiles[m], {x[n].x, x[n].y});
+        } else {
+          const uint32_t column[2] = {step == 0 ? x[n].x : x[n].z, step == 0 ? x[n].y : x[n].w};
+          mma_bf16(sums[m][n], tiles[m], column);
+        }
+      }
   }
 }
 

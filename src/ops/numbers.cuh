@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cuda/kernel.cuh"
+#include "ops/code_scale.h"
 #include "ops/convert.h"
 #include "tensor/dtype.h"
 
@@ -11,6 +12,13 @@ __device__ inline float load_number(const void* from, DType dtype, int64_t i) {
   if (dtype == DType::kF32) return static_cast<const float*>(from)[i];
   const uint16_t half = static_cast<const uint16_t*>(from)[i];
   return dtype == DType::kBF16 ? f32_from_bf16(half) : f32_from_f16(half);
+}
+
+/// The code of a number, -127 to 127, under a code_scale() of 127; 0 for NaN, whose bits differ
+/// between processors.
+__device__ inline int int8_code(float x, float inverse) {
+  const float scaled = __fmul_rn(x, inverse);  // on its own: a contraction would round once
+  return scaled == scaled ? nearest_code(scaled) : 0;
 }
 
 /// to[i] = from[j], of f32 or bf16, rounded to nearest; the same type keeps its bits.

@@ -38,8 +38,8 @@ constexpr std::array<Hardware, 19> kHardware = {{
 constexpr std::string_view kGeneric = "rtx3090";
 
 // Shares of the data sheet that good kernels reach: streaming reads, matmuls and attention of many
-// rows.
-constexpr double kReadShare = 0.88, kMatmulShare = 0.7, kAttentionShare = 0.5;
+// rows; matmuls of integers, whose groups each end outside of the tensor cores.
+constexpr double kReadShare = 0.88, kMatmulShare = 0.7, kAttentionShare = 0.5, kIntegerShare = 0.45;
 // A CUDA context (250 to 500 MiB with the modules a model needs) and library workspaces.
 constexpr uint64_t kFixedBytes = 500 * kMiB;
 constexpr uint64_t kGranuleBytes = 2 * kMiB;  // of CUDA's physical memory
@@ -77,9 +77,12 @@ PlanDevice imagined_device(const DeviceSpec& spec, int number) {
                     .op_s = kLaunch_s,
                     .measured = false};
   device.read_bytes_per_s.fill(kReadShare * card.read_bytes_per_s);
-  // Weights below bf16 are widened on the way into the bf16 units; f32 runs at half of bf16.
+  // f32 runs at half of bf16.
   device.flops_per_s.fill(kMatmulShare * card.bf16_flops_per_s);
   device.flops_per_s[static_cast<size_t>(Precision::kF32)] /= 2;
+  for (const Precision integer :
+       {Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
+    device.flops_per_s[static_cast<size_t>(integer)] = kIntegerShare * card.int8_ops_per_s;
   return device;
 }
 

@@ -19,7 +19,7 @@ namespace tessera {
 namespace {
 
 // Raised when a kernel becomes faster or slower.
-constexpr int kKernels = 6, kCudaKernels = 1;
+constexpr int kKernels = 6, kCudaKernels = 2;
 constexpr uint64_t kMaxFileBytes = kMiB;
 constexpr double kMostRate = 1e18;
 // What a busy machine reached is taken for as long: it may be idle by then.

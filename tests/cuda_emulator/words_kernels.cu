@@ -90,6 +90,18 @@ __global__ void last_block_kernel(const float* x, float* partial, unsigned* arri
   out[threadIdx.x] = sum;
 }
 
+// Fragments as PTX has them for m16n8k32.
+__global__ void multiply_int8_kernel(const uint32_t* a, const uint32_t* b, int* d) {
+  const int lane = threadIdx.x, g = lane / 4, t = lane % 4;
+  const uint32_t a_words[4] = {a[g * 8 + t], a[(g + 8) * 8 + t], a[g * 8 + t + 4],
+                               a[(g + 8) * 8 + t + 4]};
+  const uint32_t b_words[2] = {b[g * 8 + t], b[g * 8 + t + 4]};
+  int sums[4];
+  for (int i = 0; i < 4; ++i) sums[i] = d[(g + i / 2 * 8) * 8 + 2 * t + i % 2];
+  mma_int8(sums, a_words, b_words);
+  for (int i = 0; i < 4; ++i) d[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = sums[i];
+}
+
 // Writes each thread's number in the grid of blocks of two or three dimensions.
 __global__ void indices_kernel(unsigned* out) {
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
@@ -140,6 +152,13 @@ void run_last_block(const float* x, float* partial, unsigned* arrived, float* ou
                     cudaStream_t stream) {
   cuda_check(launch_kernel(last_block_kernel, blocks, 64, 0, stream, x, partial, arrived, out),
              "test", "last block");
+}
+
+void run_multiply_int8(const signed char* a, const signed char* b, int* d, cudaStream_t stream) {
+  cuda_check(
+      launch_kernel(multiply_int8_kernel, 1, 32, 0, stream, reinterpret_cast<const uint32_t*>(a),
+                    reinterpret_cast<const uint32_t*>(b), d),
+      "test", "multiply");
 }
 
 void run_indices(dim3 grid, dim3 block, unsigned* out, cudaStream_t stream) {

@@ -21,6 +21,9 @@ void run_atomics(int* ints, float* sum, unsigned long long* large, cudaStream_t 
 void run_last_block(const float* x, float* partial, unsigned* arrived, float* out, int blocks,
                     cudaStream_t stream);
 
+/// d += a b^T on tensor cores by one warp: a [16][32], b [8][32], d [16][8].
+void run_multiply_int8(const signed char* a, const signed char* b, int* d, cudaStream_t stream);
+
 /// out[i] = i for every thread of the grid.
 void run_indices(dim3 grid, dim3 block, unsigned* out, cudaStream_t stream);
 

@@ -77,6 +77,26 @@ TEST_F(Words, FencesLetTheLastBlockReadTheOthers) {
   EXPECT_THAT(out.read(stream), testing::Each(190.0f));
 }
 
+TEST_F(Words, TensorCoresMultiplyBytesExactly) {
+  const TestStream stream;
+  std::vector<signed char> a(16 * 32), b(8 * 32);
+  std::vector<int> d(16 * 8), want;
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<signed char>(i * i * 7 + i - 128);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<signed char>(i * 11 + i / 32 + 127);
+  for (size_t i = 0; i < d.size(); ++i) d[i] = static_cast<int>(i * 1000003) - 50000000;
+  for (int row = 0; row < 16; ++row)
+    for (int column = 0; column < 8; ++column) {
+      int sum = d[static_cast<size_t>(row * 8 + column)];
+      for (int k = 0; k < 32; ++k)
+        sum += a[static_cast<size_t>(row * 32 + k)] * b[static_cast<size_t>(column * 32 + k)];
+      want.push_back(sum);
+    }
+  const DeviceVector<signed char> on_a(a, stream), on_b(b, stream);
+  const DeviceVector<int> on_d(d, stream);
+  run_multiply_int8(on_a.data(), on_b.data(), on_d.data(), stream);
+  EXPECT_EQ(on_d.read(stream), want);
+}
+
 TEST_F(Words, IndicesInThreeDimensions) {
   const TestStream stream;
   const dim3 grid = {3, 2, 2}, block = {4, 3, 5};

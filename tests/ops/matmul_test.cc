@@ -46,8 +46,8 @@ std::vector<float> run(OpDevice& device, const MatmulCase& c, Operands& o) {
 }
 
 // What rows of x mean once they are in the type that the weights are multiplied in, [rows,
-// padded_in]: on GPUs bf16 for all but f32.
-std::vector<double> as_multiplied(const MatmulCase& c, const std::vector<float>& x, bool cuda) {
+// padded_in].
+std::vector<double> as_multiplied(const MatmulCase& c, const std::vector<float>& x) {
   const WeightFormat format = weight_format(c.precision);
   const int64_t padded_in = PackedMatrix{.precision = c.precision, .in = c.in}.padded_in();
   std::vector<double> out;
@@ -59,19 +59,18 @@ std::vector<double> as_multiplied(const MatmulCase& c, const std::vector<float>&
       float most = 0;
       for (const float v : group) most = std::max(most, std::fabs(v));
       for (float v : group) {
-        if (format.bits == 16 || (cuda && format.integer)) v = f32_from_bf16(bf16_from_f32(v));
-        if (format.integer && most > 0 && !cuda)
-          v = std::nearbyint(v * (127 / most)) * (most / 127);
+        if (format.bits == 16) v = f32_from_bf16(bf16_from_f32(v));
+        if (format.integer && most > 0) v = std::nearbyint(v * (127 / most)) * (most / 127);
         out.push_back(v);
       }
     }
   return out;
 }
 
-std::vector<double> in_double(const MatmulCase& c, const Operands& o, bool cuda) {
+std::vector<double> in_double(const MatmulCase& c, const Operands& o) {
   Cpu cpu;
   const Packed packed(cpu.device(), c.precision, c.out, c.in, o.w);
-  const std::vector<double> w = meaning(packed.matrix()), x = as_multiplied(c, o.x, cuda);
+  const std::vector<double> w = meaning(packed.matrix()), x = as_multiplied(c, o.x);
   const int64_t in = packed.matrix().padded_in();
   std::vector<double> y;
   for (int64_t r = 0; r < c.rows; ++r)
@@ -89,13 +88,12 @@ std::vector<double> in_double(const MatmulCase& c, const Operands& o, bool cuda)
 // Partial sums of n products of normal numbers grow like sqrt(k), each rounding is off by at most
 // one unit of them, either way: n / sqrt(6) units in all, and four times that at the worst of many
 // elements. Bias, residual and the last rounding add a few units of the result. Integers round
-// twice a group only, and once more for a row's scale. Tensor cores cut off each of 17 numbers at
-// the last place of the largest, every 16 products, but start anew every 64 or 128: as many units.
-void expect_formula(const std::vector<float>& got, const MatmulCase& c, const Operands& o,
-                    bool cuda) {
-  EXPECT_EQ(
-      differs(got, in_double(c, o, cuda), 4 * kUnit, (2 * static_cast<double>(c.in) + 8) * kUnit),
-      "")
+// twice a group only, and once more for a row's scale. Of bf16, tensor cores cut off each of 17
+// numbers at the last place of the largest, every 16 products, but start anew every 128: as many
+// units.
+void expect_formula(const std::vector<float>& got, const MatmulCase& c, const Operands& o) {
+  EXPECT_EQ(differs(got, in_double(c, o), 4 * kUnit, (2 * static_cast<double>(c.in) + 8) * kUnit),
+            "")
       << c.rows << " x " << c.in << " x " << c.out << " " << precision_name(c.precision);
 }
 
@@ -110,7 +108,7 @@ TEST_P(Matmul, MatchesTheFormulaAtAwkwardSizes) {
         for (const int64_t out : {1, 15, 16, 17, 31, 33, 64, 70}) {
           const MatmulCase c = {rows, in, out, precision};
           Operands o(c);
-          expect_formula(run(device, c, o), c, o, cuda());
+          expect_formula(run(device, c, o), c, o);
         }
 }
 
@@ -119,7 +117,7 @@ TEST_P(Matmul, MatchesTheFormulaAtAModelsSize) {
   for (const Precision precision : kStored) {
     const MatmulCase c = {5, 4096, 40, precision};
     Operands o(c);
-    expect_formula(run(device, c, o), c, o, cuda());
+    expect_formula(run(device, c, o), c, o);
   }
 }
 
@@ -131,7 +129,7 @@ TEST_P(Matmul, AddsBiasAndResidual) {
         for (const bool residual : {false, true}) {
           const MatmulCase c = {rows, 20, 37, precision, bias, residual};
           Operands o(c);
-          expect_formula(run(device, c, o), c, o, cuda());
+          expect_formula(run(device, c, o), c, o);
         }
 }
 
@@ -265,9 +263,7 @@ TEST_P(Matmul, NanAndInfinityReachOnlyTheirOwnRowAndColumn) {
     for (const int64_t rows : {13, 31}) {
       OpDevice device = open(1);
       const MatmulCase c = {.rows = rows, .in = 17, .out = 33, .precision = precision};
-      // Infinity has no code, and as a bf16 it meets codes of 0 and of both signs in a rotated
-      // group: it becomes NaN, or in some columns stays what it is.
-      const bool integer = weight_format(precision).integer;
+      const bool integer = weight_format(precision).integer;  // infinity has no code
       Operands o(c);
       o.x[5 * 17 + 3] = NAN;
       o.x[6 * 17 + 3] = INFINITY;
@@ -276,10 +272,6 @@ TEST_P(Matmul, NanAndInfinityReachOnlyTheirOwnRowAndColumn) {
       for (int64_t r = 0; r < c.rows; ++r)
         for (int64_t col = 0; col < c.out; ++col) {
           const float y = got[static_cast<size_t>(r * c.out + col)];
-          if (cuda() && integer && r == 6 && col != 9) {
-            EXPECT_FALSE(std::isfinite(y)) << r << ", " << col;
-            continue;
-          }
           EXPECT_EQ(std::isnan(y), r == 5 || col == 9 || (integer && r == 6)) << r << ", " << col;
           EXPECT_EQ(std::isinf(y), !integer && r == 6 && col != 9) << r << ", " << col;
         }
