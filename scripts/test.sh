@@ -3,7 +3,8 @@
 #   format, layers and names; release build with all tests; the server in front of others' clients, a
 #   browser and mixed traffic; all tests, CUDA's on emulated GPUs among them, under
 #   AddressSanitizer and UndefinedBehaviorSanitizer; whatever uses threads under ThreadSanitizer;
-#   kernels by nvcc, with what each takes of a GPU; every fuzz target for a short while.
+#   kernels by nvcc, with what each takes of a GPU, and on one where there is one; every fuzz target
+#   for a short while.
 # scripts/test.sh quick stops after the release tests.
 source "$(dirname "$0")/common.sh"
 
@@ -38,8 +39,15 @@ build tsan thread_tests
 ctest --preset tsan
 
 say "CUDA by nvcc: build, and hold kernels against their table"
-build cuda-release tessera
-ctest --preset cuda-release
+if nvidia-smi -L >/dev/null 2>&1; then
+  build cuda-release tessera cuda_tests
+  ctest --preset cuda-release
+else  # nobody runs it but to be told that there is no GPU: its host code need not be fast
+  [ -f build/cuda-check/build.ninja ] ||
+    cmake --preset cuda-release -B build/cuda-check -D CMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" >&2
+  cmake --build build/cuda-check --target tessera >&2
+  ctest --test-dir build/cuda-check -L cuda --output-on-failure --no-tests=error
+fi
 
 say "Fuzzing, ${FUZZ_SECONDS:=10} s a target"
 build fuzz fuzzers
