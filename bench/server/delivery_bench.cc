@@ -1,6 +1,7 @@
 // How long a token is on its way from the engine to a client's socket: an engine that answers with
-// the time of day, through the real API and server, to clients that compare it with their own.
-// These look without a pause: waking them is not the server's time.
+// the time of day, through the real API and server, to clients that compare it with the time at
+// which, as the kernel says, it arrived at their end. When they come to read it is not the
+// server's time.
 //   delivery_bench [STREAMS [TOKENS [PERIOD_MS [BUSY_THREADS]]]]
 // STREAMS answers of TOKENS tokens; all get one each PERIOD_MS, as from one step of a batch.
 // BUSY_THREADS compute meanwhile, as an engine's own would.
@@ -9,27 +10,31 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-#include "base/clock.h"
 #include "http/http_server.h"
 #include "server/api.h"
 
 namespace tessera {
 namespace {
 
+// The kernel's clock of what arrives.
 int64_t now_ns() {
-  return static_cast<int64_t>(now_s() * 1e9);
+  timespec now = {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
 /// Each token is the time at which its step was over.
@@ -103,6 +108,8 @@ class Client {
     if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0 ||
         ::send(socket_, request.data(), request.size(), 0) != static_cast<ssize_t>(request.size()))
       std::abort();
+    const int on = 1;
+    ::setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   }
   ~Client() { ::close(socket_); }
   Client(const Client&) = delete;
@@ -114,10 +121,21 @@ class Client {
   /// Reads what there is; the age of each token goes into `ages_us`.
   void read(std::vector<double>& ages_us) {
     char piece[65536];
-    const ssize_t count = ::recv(socket_, piece, sizeof(piece), MSG_DONTWAIT);
-    const int64_t now = now_ns();
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+    iovec room = {piece, sizeof piece};
+    msghdr message = {};
+    message.msg_iov = &room;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t count = ::recvmsg(socket_, &message, MSG_DONTWAIT);
     if (count == 0) ended_ = true;
     if (count <= 0) return;
+    const cmsghdr* stamp = CMSG_FIRSTHDR(&message);
+    timespec arrived = {};  // of what came before the kernel began to stamp
+    if (stamp != nullptr && stamp->cmsg_type == SCM_TIMESTAMPNS)
+      std::memcpy(&arrived, CMSG_DATA(stamp), sizeof arrived);
+    const int64_t now = arrived.tv_sec * 1'000'000'000 + arrived.tv_nsec;
     text_.append(piece, static_cast<size_t>(count));
     constexpr std::string_view kBefore = R"("content":")";
     size_t done = 0;
@@ -125,7 +143,7 @@ class Client {
       const size_t begin = at + kBefore.size(), end = text_.find('"', begin);
       if (end == text_.npos) break;
       const int64_t then = std::strtoll(text_.c_str() + begin, nullptr, 10);
-      if (then > 0) ages_us.push_back(static_cast<double>(now - then) * 1e-3);
+      if (then > 0 && now > 0) ages_us.push_back(static_cast<double>(now - then) * 1e-3);
       done = end;
     }
     ended_ = text_.find("[DONE]", done) != text_.npos;
