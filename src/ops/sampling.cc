@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "ops/token_weight.h"
@@ -47,17 +48,50 @@ LogitCut find_cut(std::span<const float> logits, uint32_t from, uint64_t reach,
                .hint = "the weights are damaged, or a number overflowed"});
 }
 
-// The checked largest logit.
+// The largest number of some, and whether all are numbers: in lanes, as a compiler makes vectors
+// of.
+struct BlockTop {
+  float logit;
+  bool numbers;
+};
+BlockTop top_of(std::span<const float> logits) {
+  constexpr size_t kAtOnce = 16;
+  std::array<float, kAtOnce> tops;
+  std::array<uint32_t, kAtOnce> strange = {};
+  tops.fill(-std::numeric_limits<float>::infinity());
+  const auto take = [&](size_t lane, float logit) {
+    tops[lane] = logit > tops[lane] ? logit : tops[lane];
+    strange[lane] |= logit != logit ? 1 : 0;
+  };
+  size_t i = 0;
+  for (; i + kAtOnce <= logits.size(); i += kAtOnce)
+    for (size_t lane = 0; lane < kAtOnce; ++lane) take(lane, logits[i + lane]);
+  for (; i < logits.size(); ++i) take(i % kAtOnce, logits[i]);
+  return {*std::ranges::max_element(tops), std::ranges::count(strange, 0U) == kAtOnce};
+}
+
+// The checked largest logit, of equal ones the first.
 TokenLogit largest(std::span<const float> logits) {
+  constexpr size_t kBlock = 1024;
   if (logits.empty()) fail("none");
-  TokenLogit best = {0, logits[0]};
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const auto token = static_cast<int32_t>(i);
-    if (std::isnan(logits[i])) fail("NaN for token " + std::to_string(token));
-    if (logits[i] > best.logit) best = {token, logits[i]};
+  float best = -std::numeric_limits<float>::infinity();
+  size_t block = 0;  // that it is in
+  for (size_t first = 0; first < logits.size(); first += kBlock) {
+    const auto some = logits.subspan(first, std::min(kBlock, logits.size() - first));
+    const BlockTop top = top_of(some);
+    if (!top.numbers) {
+      const auto strange = std::ranges::find_if(some, [](float logit) { return logit != logit; });
+      fail("NaN for token " + std::to_string(first + static_cast<size_t>(strange - some.begin())));
+    }
+    if (top.logit > best) {
+      best = top.logit;
+      block = first;
+    }
   }
-  if (std::isinf(best.logit)) fail(std::to_string(best.logit) + " as the largest");
-  return best;
+  if (std::isinf(best)) fail(std::to_string(best) + " as the largest");
+  const auto rest = logits.subspan(block);
+  const auto offset = std::ranges::find(rest, best) - rest.begin();
+  return {static_cast<int32_t>(block) + static_cast<int32_t>(offset), best};
 }
 
 }  // namespace
@@ -97,8 +131,9 @@ int32_t draw_token(std::span<const float> logits, const TokenDraw& draw) {
   if (!(options.temperature > 0)) return top.token;
 
   // Dividing by the temperature keeps the order, so top_k is taken on the logits themselves.
+  const float weightless = top.logit - kWeightless * options.temperature;
   const auto weight = [&](float logit) {
-    return token_weight(logit, top.logit, options.temperature);
+    return logit < weightless ? 0 : token_weight(logit, top.logit, options.temperature);
   };
   LogitCut cut;  // all
   if (options.top_k > 0 && static_cast<uint64_t>(options.top_k) < logits.size())
