@@ -11,7 +11,7 @@ int64_t prefill_budget(const PrefillLoad& load) {
   const double free = static_cast<double>(load.free_blocks) / static_cast<double>(load.blocks);
   const double share = std::max(free - kReserve, 0.0) / (1 - kReserve);
   return std::min({std::max(load.waiting_rows / kSteps, kLeastRows),
-                   static_cast<int64_t>(static_cast<double>(load.rows) * share), load.rows});
+                   static_cast<int64_t>(static_cast<double>(load.rows) * share), load.rows / 2});
 }
 
 }  // namespace tessera

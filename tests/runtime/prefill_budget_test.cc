@@ -10,7 +10,7 @@ TEST(PrefillBudget, FillsAStepWhenNobodyDecodes) {
             256);
 }
 
-TEST(PrefillBudget, IsAnEighthOfWhatWaitsWithinTheFreeShareOfTheCache) {
+TEST(PrefillBudget, IsAnEighthOfWhatWaitsWithinHalfAStepAndTheFreeShareOfTheCache) {
   const auto budget = [](int64_t waiting_rows, int64_t free_blocks) {
     return prefill_budget({.rows = 256,
                            .decoding = true,
@@ -20,7 +20,7 @@ TEST(PrefillBudget, IsAnEighthOfWhatWaitsWithinTheFreeShareOfTheCache) {
   };
   EXPECT_EQ(budget(8, 100), 32);
   EXPECT_EQ(budget(800, 100), 100);
-  EXPECT_EQ(budget(80000, 100), 256);
+  EXPECT_EQ(budget(80000, 100), 128);
   EXPECT_EQ(budget(80000, 24), 51);  // 256 (0.24 - 0.05) / 0.95
   EXPECT_EQ(budget(800, 24), 51);
   EXPECT_EQ(budget(80000, 5), 0);
