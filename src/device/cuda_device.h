@@ -51,9 +51,9 @@ inline constexpr int kCudaWorkspaces = 3;
 
 /// A share of a card: budget, streams and pools of its own, so that one card can be several
 /// devices. info.name "cuda:0". Throws Error when there is no such card, its driver does not take
-/// it, or the workspaces do not fit. When the card is lost (an illegal address, an ECC error),
-/// every later call about the device throws the Error of that, its streams are broken by it, and
-/// the process lives.
+/// it, the workspaces do not fit, or info.cublaslt asks for a library that is not there. When the
+/// card is lost (an illegal address, an ECC error), every later call about the device throws the
+/// Error of that, its streams are broken by it, and the process lives.
 std::unique_ptr<Device> open_cuda_device(int card, DeviceInfo info);
 
 }  // namespace tessera

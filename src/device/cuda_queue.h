@@ -19,14 +19,17 @@ struct KernelFault {
   int64_t found, limit;
 };
 
+class CudaGemms;
+
 /// Where the kernels of an op go: what launch() (ops/launch.h) hands to an op's CUDA body.
 struct CudaQueue {
   CUstream_st* stream = nullptr;
   KernelFault* fault = nullptr;  ///< device address
   void* workspace = nullptr;     ///< device memory that an op may use while its kernels run
   uint64_t workspace_bytes = 0;
-  int processors = 0;  ///< streaming multiprocessors of the card
-  int capability = 0;  ///< 86 for compute capability 8.6
+  int processors = 0;          ///< streaming multiprocessors of the card
+  int capability = 0;          ///< 86 for compute capability 8.6
+  CudaGemms* gemms = nullptr;  ///< the device's matmuls by cuBLASLt; null: own kernels alone
 };
 
 }  // namespace tessera

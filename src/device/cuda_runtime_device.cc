@@ -29,6 +29,7 @@ CudaRuntimeDevice::CudaRuntimeDevice(int card, DeviceInfo device_info)
   clock_.emplace(calls_);
   transfer_stream_.emplace(calls_);
   for (int i = 0; i < kCudaWorkspaces; ++i) workspaces_.push_back(make_workspace());
+  if (info().cublaslt) gemms_.emplace(calls_, cuda_workspace_bytes(info().budget_bytes));
 }
 
 std::unique_ptr<Stream> CudaRuntimeDevice::open_stream(std::string_view name) {

@@ -9,6 +9,7 @@
 
 #include "device/cuda_calls.h"
 #include "device/cuda_event.h"
+#include "device/cuda_gemms.h"
 #include "device/cuda_handles.h"
 #include "device/device.h"
 
@@ -29,6 +30,7 @@ class CudaRuntimeDevice final : public Device {
   const CudaCalls& calls() const { return calls_; }
   int processors() const { return processors_; }
   int capability() const { return capability_; }
+  CudaGemms* gemms() { return gemms_ ? &*gemms_ : nullptr; }  ///< where DeviceInfo::cublaslt
   /// Whether this card reaches the memory of the other's card by itself; sees to it that it does.
   bool sees(const CudaRuntimeDevice& other);
 
@@ -71,6 +73,8 @@ class CudaRuntimeDevice final : public Device {
 
   std::mutex workspace_mutex_;
   std::vector<DeviceBuffer> workspaces_;  // that no stream has
+
+  std::optional<CudaGemms> gemms_;
 };
 
 }  // namespace tessera

@@ -62,7 +62,8 @@ CudaRuntimeStream::CudaRuntimeStream(CudaRuntimeDevice& device, std::string name
   queue_ = {.stream = stream_.get(),
             .fault = static_cast<KernelFault*>(fault_.device_address()),
             .processors = device.processors(),
-            .capability = device.capability()};
+            .capability = device.capability(),
+            .gemms = device.gemms()};
 }
 
 CudaRuntimeStream::~CudaRuntimeStream() {

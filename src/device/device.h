@@ -29,7 +29,8 @@ struct DeviceInfo {
   Isa isa = best_isa();        ///< virtual: what its kernels may use
   double speed = 1;            ///< virtual: below 1, every op is stretched to 1/speed of its time
 
-  bool graphs = false;  ///< CUDA: what Stream::replay repeats runs as a graph
+  bool graphs = false;    ///< CUDA: what Stream::replay repeats runs as a graph
+  bool cublaslt = false;  ///< CUDA: bf16 matmuls of many rows go to cuBLASLt, which must be there
 
   double link_bytes_per_s = 0;  ///< to and from other devices; 0: as fast as memory
   double link_latency_s = 0;
