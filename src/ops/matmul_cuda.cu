@@ -1,3 +1,4 @@
+#include "device/cuda_gemms.h"
 #include "ops/cuda.h"
 #include "ops/matmul_cuda.cuh"
 #include "ops/row_access.cuh"
@@ -27,6 +28,26 @@ MatmulShape shape_of(const Tensor& x, const PackedMatrix& w, const Tensor& bias,
           .out_aligned = rows_aligned(out) && rows_aligned(bias)};
 }
 
+// Many rows by weights of bf16, by the library where the device has it; false: it is left to own
+// kernels. x and w have zeros from `in` to `padded_in`.
+bool multiply_by_library(const CudaQueue& queue, const MatmulPointers& pointers,
+                         const MatmulShape& shape) {
+  if (queue.gemms == nullptr) return false;
+  const GemmShape gemm = {.rows = shape.rows,
+                          .in = shape.padded_in,
+                          .out = shape.out,
+                          .x_stride = shape.x_stride,
+                          .w_stride = shape.padded_in,
+                          .y_stride = shape.out_stride,
+                          .bias = pointers.bias != nullptr};
+  return queue.gemms->multiply(queue, gemm,
+                               {.x = pointers.x,
+                                .w = pointers.w,
+                                .bias = pointers.bias,
+                                .y = pointers.out,
+                                .add_to_y = shape.add_to_out});
+}
+
 }  // namespace
 
 void matmul_cuda(const CudaQueue& queue, const Tensor& x, const PreparedRows& prepared,
@@ -50,7 +71,11 @@ void matmul_cuda(const CudaQueue& queue, const Tensor& x, const PreparedRows& pr
                                    .w = static_cast<const unsigned char*>(w.data),
                                    .bias = bias.f32(),
                                    .out = out.f32()};
-  (shape.rows > kMostFewRows ? matmul_many_rows : matmul_few_rows)(queue, bits, pointers, shape);
+  if (shape.rows <= kMostFewRows) {
+    matmul_few_rows(queue, bits, pointers, shape);
+  } else if (bits != 16 || !multiply_by_library(queue, pointers, shape)) {
+    matmul_many_rows(queue, bits, pointers, shape);
+  }
 }
 
 }  // namespace tessera

@@ -24,7 +24,8 @@
 // then + bias, then + what was in out. A tensor core cuts off what it adds, so its sums are kept
 // short. It takes a group of bf16 in blocks of 32 inputs, a block in two steps of 16, which are
 // inputs 8 t + 4 s + i of it (t, i = 0 .. 3) for the steps s = 0, 1. Which kernel, how many rows,
-// warps and blocks there are changes no bit of a row.
+// warps and blocks there are changes no bit of a row. More than 16 rows of bf16 on a device with
+// DeviceInfo::cublaslt are the exception: they are added in the library's order (CudaGemms).
 
 namespace tessera {
 
