@@ -58,16 +58,21 @@ Isa read_isa(std::string_view entry, std::string_view name) {
   }
 }
 
+void set_cuda_option(DeviceSpec& spec, std::string_view option) {
+  if (option == "graphs=on" || option == "graphs=off") {
+    spec.graphs = option == "graphs=on";
+  } else if (option == "gemm=own" || option == "gemm=cublaslt") {
+    spec.cublaslt = option == "gemm=cublaslt";
+  } else {
+    refuse(spec.text, "graphs=on, graphs=off, gemm=own or gemm=cublaslt", option);
+  }
+}
+
 void set_option(DeviceSpec& spec, std::string_view option) {
   const size_t equals = option.find('=');
   const std::string_view key = option.substr(0, equals);
   const std::string_view value = equals == option.npos ? "" : option.substr(equals + 1);
-  if (spec.kind == DeviceSpec::Kind::kCuda && key == "graphs") {
-    if (value != "on" && value != "off") refuse(spec.text, "graphs=on or graphs=off", option);
-    spec.graphs = value == "on";
-    return;
-  }
-  if (spec.kind == DeviceSpec::Kind::kCuda) refuse(spec.text, "graphs=on or graphs=off", option);
+  if (spec.kind == DeviceSpec::Kind::kCuda) return set_cuda_option(spec, option);
   if (spec.kind != DeviceSpec::Kind::kCpu)
     refuse(spec.text, "options in {} for cpu and cuda devices only", option);
   if (key == "threads") {

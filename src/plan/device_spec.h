@@ -25,7 +25,9 @@ struct DeviceSpec {
   int index = -1;        ///< "cuda:1"; -1: the next one
   std::optional<uint64_t> memory_bytes;
 
-  bool graphs = false;  ///< kCuda: decode steps run as CUDA graphs
+  // kCuda only.
+  bool graphs = false;    ///< decode steps run as CUDA graphs
+  bool cublaslt = false;  ///< gemm=cublaslt: bf16 matmuls of many rows by NVIDIA's library
 
   // kCpu only.
   int threads = 0;  ///< 0: all of the machine's

@@ -19,8 +19,9 @@ KernelRates calibrated_rates(int threads, Isa isa, double speed);
 /// The same, measured now whatever is known.
 KernelRates recalibrated_rates(int threads, Isa isa, double speed);
 
-/// The same for a card and its kernels, and for a link between two ends, by a name that no other
-/// hardware has. `measure` is called where the file does not know it.
+/// The same for a card and its kernels (other kernels of the same card have another name), and for
+/// a link between two ends, by a name that no other hardware has. `measure` is called where the
+/// file does not know it.
 KernelRates calibrated_card_rates(const std::string& card,
                                   const std::function<KernelRates()>& measure);
 Link calibrated_link(const std::string& from_to, const std::function<Link()>& measure);

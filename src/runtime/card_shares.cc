@@ -72,7 +72,8 @@ std::vector<CardShare> share_cards(const std::vector<DeviceSpec>& specs,
                       .name = use.devices == 1 ? fmt::format("cuda:{}", card)
                                                : fmt::format("cuda:{}.{}", card, use.named++),
                       .budget_bytes = bytes,
-                      .graphs = spec->graphs});
+                      .graphs = spec->graphs,
+                      .cublaslt = spec->cublaslt});
   }
   return shares;
 }

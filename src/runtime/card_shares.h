@@ -15,7 +15,7 @@ struct CardShare {
   size_t card;       ///< index into the cards
   std::string name;  ///< "cuda:0"; of a card with several devices, "cuda:0.0"
   uint64_t budget_bytes;
-  bool graphs;  ///< as DeviceSpec::graphs
+  bool graphs, cublaslt;  ///< as in DeviceSpec
 };
 
 /// Hands out the cards to the CUDA entries among `specs`, in their order. "cuda" is the next card,

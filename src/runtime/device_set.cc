@@ -86,9 +86,10 @@ std::vector<std::unique_ptr<Device>> open_cuda(const std::vector<DeviceSpec>& sp
       cards[share.card].free_bytes = free_cuda_bytes(cards[share.card].index);
     for (const CardShare& share : share_cards(specs, cards)) {
       const CudaCard& card = cards[share.card];
-      devices.push_back(open_cuda_device(
-          card.index,
-          {.name = share.name, .budget_bytes = share.budget_bytes, .graphs = share.graphs}));
+      devices.push_back(open_cuda_device(card.index, {.name = share.name,
+                                                      .budget_bytes = share.budget_bytes,
+                                                      .graphs = share.graphs,
+                                                      .cublaslt = share.cublaslt}));
       card_of.emplace(devices.back().get(), card);
     }
   } else {
@@ -168,12 +169,19 @@ std::unique_ptr<Device> beside(const DeviceSet& set, const Device* device) {
   if constexpr (kCudaBuilt) {
     const auto card = set.cards.find(device);
     if (card != set.cards.end())
-      return open_cuda_device(card->second.index,
-                              {.name = device->info().name, .budget_bytes = kCudaMeasureBudget});
+      return open_cuda_device(card->second.index, {.name = device->info().name,
+                                                   .budget_bytes = kCudaMeasureBudget,
+                                                   .cublaslt = device->info().cublaslt});
   }
   DeviceInfo info = device->info();
   info.budget_bytes = kMeasureBudget;
   return open_virtual_device(std::move(info));
+}
+
+// What the rates of a card are called in the file: all of a kind are alike, as long as the same
+// kernels run.
+std::string rates_name(const CudaCard& card, const DeviceInfo& info) {
+  return info.cublaslt ? card.name + ", cublaslt" : card.name;
 }
 
 // What the ends of links are called in the file; null: the host.
@@ -214,17 +222,18 @@ PlanDevice describe(const DeviceInfo& info, const KernelRates& rates, KvFormat k
 
 DescribedDevices describe_devices(const DeviceSet& set, KvFormat kv) {
   std::map<std::tuple<int, Isa, double>, KernelRates> cpus;  // by threads, instructions and speed
-  std::map<std::string, KernelRates> cards;                  // by name: all of a kind are alike
+  std::map<std::string, KernelRates> cards;                  // by rates_name
   DescribedDevices described;
   std::vector<PlanLink> own;  // of CPU devices, to anything
   for (const auto& device : set.devices) {
     const DeviceInfo& info = device->info();
     const auto card = set.cards.find(device.get());
     if (card != set.cards.end()) {
-      const auto [it, unknown] = cards.try_emplace(card->second.name);
+      const std::string name = rates_name(card->second, info);
+      const auto [it, unknown] = cards.try_emplace(name);
       if (unknown)
         it->second = calibrated_card_rates(
-            card->second.name, [&] { return measure_kernel_rates(*beside(set, device.get())); });
+            name, [&] { return measure_kernel_rates(*beside(set, device.get())); });
       described.devices.push_back(describe(info, it->second, kv));
       own.emplace_back();
       continue;

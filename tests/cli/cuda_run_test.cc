@@ -48,6 +48,13 @@ TEST_P(CudaRunIn, AnswersQuestionsAboutPicturesRight) {
 
 INSTANTIATE_TEST_SUITE_P(Weights, CudaRunIn, testing::Values("f32", "bf16", "int8", "int4"));
 
+TEST_F(CudaRun, AnswersRightWithTheLibrarysMatmuls) {
+  const Json asked = question(2);
+  const Json got = json_of(run_tessera(with(run_of(asked, "3xcuda@20MiB{gemm=cublaslt}"),
+                                            {"--json", "--quiet", "--precision", "bf16"})));
+  EXPECT_EQ(got["text"], asked["answer"]);
+}
+
 TEST_F(CudaRun, SharesOneCardAmongThreeDevices) {
   const Json asked = question(2);
   const ProgramResult got = run_tessera(run_of(asked, "3xcuda:0@6MiB"));

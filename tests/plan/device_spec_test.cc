@@ -23,6 +23,13 @@ TEST(DeviceSpec, ReadsEveryForm) {
   EXPECT_EQ(cards[3].index, -1);
   EXPECT_FALSE(cards[3].graphs);
   EXPECT_TRUE(parse_devices("cuda:0@24GiB{graphs=on}").front().graphs);
+  EXPECT_FALSE(parse_devices("cuda{graphs=on;graphs=off}").front().graphs);
+  EXPECT_FALSE(cards[3].cublaslt);
+  EXPECT_FALSE(parse_devices("cuda{gemm=own}").front().cublaslt);
+  const auto library = parse_devices("2xcuda@24GiB{gemm=cublaslt;graphs=on}");
+  ASSERT_EQ(library.size(), 2U);
+  EXPECT_TRUE(library[1].cublaslt);
+  EXPECT_TRUE(library[1].graphs);
   const auto cpus = parse_devices("2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}");
   ASSERT_EQ(cpus.size(), 2U);
   EXPECT_EQ(cpus[1].threads, 1);
@@ -62,6 +69,10 @@ TEST(DeviceSpec, PointsAtWhatIsWrong) {
                           "cpu{threads=2",
                           "cuda{threads=2}",
                           "cuda{graphs=yes}",
+                          "cuda{gemm=cublas}",
+                          "cuda{gemm}",
+                          "cpu{gemm=own}",
+                          "24GiB{gemm=cublaslt}",
                           "cpu{graphs=on}",
                           "24GiB{graphs=on}",
                           "rtx3090:1",
@@ -69,6 +80,16 @@ TEST(DeviceSpec, PointsAtWhatIsWrong) {
                           "3x",
                           "auto,cpu{"})
     EXPECT_THAT(error_of([&] { parse_devices(bad); }), testing::StartsWith("--devices: ")) << bad;
+}
+
+TEST(DeviceSpec, SaysWhatAGpuMayBeTold) {
+  for (const char* option : {"graphs=yes", "gemm=cublas", "threads=2"}) {
+    const std::string entry = fmt::format("cuda{{{}}}", option);
+    EXPECT_EQ(error_of([&] { parse_devices(entry); }),
+              fmt::format(R"(--devices: "{}": expected graphs=on, graphs=off, gemm=own or )"
+                          R"(gemm=cublaslt, found "{}")",
+                          entry, option));
+  }
 }
 
 TEST(DeviceSpec, TakesInstructionsThatTheMachineHas) {

@@ -44,6 +44,15 @@ TEST(CardShares, SeveralDevicesOfACardDivideIt) {
             (Shares{{"cuda:0.0", 20 * kGiB}, {"cuda:0.1", 22 * kGiB}, {"cuda:0.2", 20 * kGiB}}));
 }
 
+TEST(CardShares, EachHasTheOptionsOfItsEntry) {
+  const auto shares =
+      share_cards(parse_devices("cuda:0@1GiB{gemm=cublaslt},cuda:0@1GiB{graphs=on}"), kTwo);
+  EXPECT_TRUE(shares[0].cublaslt);
+  EXPECT_FALSE(shares[0].graphs);
+  EXPECT_FALSE(shares[1].cublaslt);
+  EXPECT_TRUE(shares[1].graphs);
+}
+
 TEST(CardShares, WhatIsNotThereIsAnError) {
   EXPECT_THAT(error_of([] { shares_of("cuda:2"); }),
               HasSubstr("cuda:2: expected cuda:0 to cuda:1, found cuda:2"));
