@@ -33,7 +33,7 @@ def card_name(folder: Path) -> str:
     return found.group(1).strip() if found else "unknown card"
 
 
-MODELS = ("bf16", "bf16_graphs", "int8", "int4", "int4_graphs")
+MODELS = ("bf16", "bf16_cublaslt", "bf16_graphs", "int8", "int4", "int4_graphs")
 
 
 def most_memory(path: Path) -> str:

@@ -17,10 +17,12 @@ namespace tessera {
 /// A card, and what it can do at most.
 class BenchGpu {
  public:
-  explicit BenchGpu(const CudaCard& card)
-      : device_(open_cuda_device(
-            card.index,
-            {.name = "cuda:0", .kind = DeviceKind::kCuda, .budget_bytes = card.free_bytes / 2})),
+  ///   cublaslt   as DeviceInfo::cublaslt
+  explicit BenchGpu(const CudaCard& card, bool cublaslt = false)
+      : device_(open_cuda_device(card.index, {.name = "cuda:0",
+                                              .kind = DeviceKind::kCuda,
+                                              .budget_bytes = card.free_bytes / 2,
+                                              .cublaslt = cublaslt})),
         stream_(device_->open_stream("bench")),
         start_(device_->make_event()),
         end_(device_->make_event()) {

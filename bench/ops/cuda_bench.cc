@@ -1,13 +1,16 @@
 // The CUDA kernels on one GPU, as shares of what it reads from memory and multiplies in its tensor
-// cores, both measured first. `cuda_bench --benchmark_filter=int4` runs a part.
+// cores, both measured first. `cuda_bench --benchmark_filter=int4` runs a part. Many rows of bf16
+// are timed a second time as bf16_cublaslt, where that library is found.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/ops/bench_gpu.h"
 #include "ops/matmul.h"
+#include "tessera/error.h"
 
 namespace tessera {
 namespace {
@@ -50,27 +53,42 @@ void matmul_bench(benchmark::State& state, BenchGpu& gpu, Precision precision, c
                 2 * static_cast<double>(size.rows * size.in * size.out), seconds);
 }
 
-// Yi-34B's matrices: decode, small batches, a prompt with a picture.
-void register_matmul(BenchGpu& gpu) {
+// Yi-34B's matrices.
+void register_matmul(BenchGpu& gpu, const std::string& name, Precision precision,
+                     std::initializer_list<int64_t> row_counts) {
+  for (const int64_t rows : row_counts)
+    for (const auto& [in, out] : {std::pair<int64_t, int64_t>{7168, 9216},
+                                  {7168, 7168},
+                                  {7168, 40960},
+                                  {20480, 7168},
+                                  {7168, 64000}}) {
+      const Size size = {rows, in, out};
+      benchmark::RegisterBenchmark(("matmul/" + name + "/" + std::to_string(rows) + "/" +
+                                    std::to_string(in) + "/" + std::to_string(out))
+                                       .c_str(),
+                                   [&gpu, precision, size](benchmark::State& state) {
+                                     matmul_bench(state, gpu, precision, size);
+                                   })
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond);
+    }
+}
+
+// Decode, small batches, a prompt with a picture.
+void register_matmuls(BenchGpu& gpu) {
   for (const Precision precision :
        {Precision::kBF16, Precision::kInt8, Precision::kInt6, Precision::kInt5, Precision::kInt4})
-    for (const int64_t rows : {1, 2, 4, 8, 16, 17, 32, 64, 256, 1100})
-      for (const auto& [in, out] : {std::pair<int64_t, int64_t>{7168, 9216},
-                                    {7168, 7168},
-                                    {7168, 40960},
-                                    {20480, 7168},
-                                    {7168, 64000}}) {
-        const Size size = {rows, in, out};
-        benchmark::RegisterBenchmark(
-            ("matmul/" + std::string(precision_name(precision)) + "/" + std::to_string(rows) + "/" +
-             std::to_string(in) + "/" + std::to_string(out))
-                .c_str(),
-            [&gpu, precision, size](benchmark::State& state) {
-              matmul_bench(state, gpu, precision, size);
-            })
-            ->UseManualTime()
-            ->Unit(benchmark::kMicrosecond);
-      }
+    register_matmul(gpu, std::string(precision_name(precision)), precision,
+                    {1, 2, 4, 8, 16, 17, 32, 64, 256, 1100});
+}
+
+// The same card with cuBLASLt, where there is that.
+void open_with_library(const CudaCard& card, std::optional<BenchGpu>& gpu) {
+  try {
+    gpu.emplace(card, true);
+  } catch (const Error& e) {
+    std::printf("no bf16_cublaslt: %s\n", e.what());
+  }
 }
 
 }  // namespace
@@ -87,7 +105,12 @@ int main(int argc, char** argv) {
   tessera::BenchGpu gpu(cards.front());
   std::printf("%s: reads %.0f GB/s, multiplies bf16 tiles at %.0f TFLOP/s\n",
               cards.front().name.c_str(), gpu.read_bytes_per_s / 1e9, gpu.flops_per_s / 1e12);
-  tessera::register_matmul(gpu);
+  tessera::register_matmuls(gpu);
+  std::optional<tessera::BenchGpu> with_library;
+  tessera::open_with_library(cards.front(), with_library);
+  if (with_library)
+    tessera::register_matmul(*with_library, "bf16_cublaslt", tessera::Precision::kBF16,
+                             {17, 32, 64, 256, 1100});
   tessera::register_attention(gpu);
   benchmark::RunSpecifiedBenchmarks();
 }
