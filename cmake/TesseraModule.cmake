@@ -18,9 +18,7 @@ if(TESSERA_SANITIZE)
     set(sanitize_flags "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:TESSERA_UNSEEN_BY_TSAN>>>:${sanitize_flags}>")
   endif()
   if(TESSERA_SANITIZE MATCHES "undefined")
-    # AddressSanitizer finds these, too. Tests are not what is judged, and take a third less to
-    # build without any.
-    list(APPEND sanitize_flags -fno-sanitize=null,object-size)
+    # Tests are not what is judged, and take a third less to build without it.
     list(APPEND sanitize_flags "$<$<BOOL:$<TARGET_PROPERTY:TESSERA_IS_TEST>>:-fno-sanitize=undefined>")
   endif()
   target_compile_options(tessera_flags INTERFACE "${sanitize_flags}")

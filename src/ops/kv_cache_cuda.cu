@@ -47,10 +47,7 @@ __device__ void write_slot_int8(const TokenSlot& to, bool is_value) {
   int32_t largest = 0;  // by the bits, as largest_magnitude
   for (int64_t d = to.lane; d < to.dim; d += kWarpLanes)
     largest = max(largest, __float_as_int(to.from[d]) & 0x7fffffff);
-#pragma unroll
-  for (int step = kWarpLanes / 2; step > 0; step /= 2)
-    largest = max(largest, __shfl_xor_sync(kWholeWarp, largest, step));
-  const CodeScale code = code_scale(__int_as_float(largest), 127);
+  const CodeScale code = code_scale(__int_as_float(warp_max(largest)), 127);
   if (to.lane == 0) to.scales[to.slot] = code.scale;
 
   if (is_value) {

@@ -18,7 +18,7 @@ MatmulShape shape_of(const Tensor& x, const PackedMatrix& w, const Tensor& bias,
           .padded_in = static_cast<int>(w.padded_in()),
           .x_stride =
               static_cast<int>((w.in + kPreparedQuantum - 1) / kPreparedQuantum * kPreparedQuantum),
-          .x_scales = static_cast<int>(matmul_scale_rows_cuda(x.shape[0])),
+          .x_scale_stride = static_cast<int>(matmul_scale_rows_cuda(x.shape[0])),
           .groups = static_cast<int>((w.in + group - 1) / group),
           .panels = static_cast<int>(w.panels()),
           .panel_bytes = static_cast<int>(format.integer ? w.panel_bytes() : w.padded_in() * 2),

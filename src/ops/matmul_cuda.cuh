@@ -32,13 +32,13 @@ namespace tessera {
 /// The numbers of one matmul of any weights but f32, as its kernels take them.
 struct MatmulShape {
   int rows, in, out;
-  int padded_in;    ///< of w
-  int x_stride;     ///< prepared inputs from a row to the next: `in` to a multiple of 64, 0 behind
-  int x_scales;     ///< of integers: scales of x from a group's to the next's
-  int groups;       ///< of kGroupInputs
-  int panels;       ///< of w; of bf16, which stands row by row, as if it had them
-  int panel_bytes;  ///< of bf16: of a row
-  int scale_bytes;  ///< in front of each panel
+  int padded_in;  ///< of w
+  int x_stride;   ///< prepared inputs from a row to the next: `in` to a multiple of 64, 0 behind
+  int x_scale_stride;  ///< of integers: scales of x from a group's to the next's
+  int groups;          ///< of kGroupInputs
+  int panels;          ///< of w; of bf16, which stands row by row, as if it had them
+  int panel_bytes;     ///< of bf16: of a row
+  int scale_bytes;     ///< in front of each panel
   int64_t out_stride;
   bool add_to_out;
   bool out_aligned;  ///< rows of out and the bias start at multiples of 16 bytes
@@ -54,7 +54,7 @@ inline constexpr int kWarpOutputs = 32;  // two panels
 /// What every launch takes. Pointers are device memory; `bias` may be null.
 struct MatmulPointers {
   const unsigned char* x;  ///< prepared: bf16, or codes
-  const float* x_scales;   ///< of codes: [groups][shape.x_scales]
+  const float* x_scales;   ///< of codes: [groups][shape.x_scale_stride]
   const unsigned char* w;
   const float* bias;
   float* out;

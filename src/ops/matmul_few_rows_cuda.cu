@@ -1,5 +1,6 @@
 #include "cuda/check.h"
 #include "ops/matmul_weights_cuda.cuh"
+#include "ops/reduce.cuh"
 
 namespace tessera {
 namespace {
@@ -111,9 +112,10 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
     if constexpr (Weights::kInteger)
 #pragma unroll
       for (int n = 0; n < kTiles; ++n)
-        x_scale[n] = __ldg(x_scales +
-                           min(round * kWarps + lane % kWarps, shape.groups - 1) * shape.x_scales +
-                           min(8 * n + warp, shape.rows - 1));
+        x_scale[n] =
+            __ldg(x_scales +
+                  min(round * kWarps + lane % kWarps, shape.groups - 1) * shape.x_scale_stride +
+                  min(8 * n + warp, shape.rows - 1));
     Sum group[kPairs][2][kTiles][4];
 #pragma unroll
     for (int p = 0; p < kPairs; ++p) start_group(group[p]);
@@ -166,7 +168,7 @@ __global__ void __launch_bounds__(kWarps * 32, kPairs* kTiles == 1 && kAligned ?
           const float* pair = from + q * kPairs * pair_size;
           float by = 1;
           if constexpr (Weights::kInteger)
-            by = __fmul_rn(__shfl_sync(0xffffffff, x_scale[n], q),
+            by = __fmul_rn(__shfl_sync(kWholeWarp, x_scale[n], q),
                            pair[shape.rows * kPartialStride]);
           sums[p][n] = fmaf(pair[row * kPartialStride], by, sums[p][n]);
         };

@@ -80,13 +80,13 @@ __global__ void __launch_bounds__(256, 1)
   float sums[2][kTiles][4] = {};
   for (int index = 0; index < shape.groups; ++index) {
     uint2 scales = {};  // early: they are needed at the end
-    float2 rows_scales[kTiles] = {};
+    float2 x_scale[kTiles] = {};
     if constexpr (Weights::kInteger) {
       scales = __ldg(reinterpret_cast<const uint2*>(panel_scales + index * 32));
 #pragma unroll
       for (int n = 0; n < kTiles; ++n)
-        rows_scales[n] = __ldg(reinterpret_cast<const float2*>(x_scales + index * shape.x_scales +
-                                                               first_row + 8 * n + 2 * t));
+        x_scale[n] = __ldg(reinterpret_cast<const float2*>(x_scales + index * shape.x_scale_stride +
+                                                           first_row + 8 * n + 2 * t));
     }
     typename Weights::Sum group[2][kTiles][4];
     start_group(group);
@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(256, 1)
         for (int i = 0; i < 4; ++i) {
           float by = 1;
           if constexpr (Weights::kInteger)
-            by = __fmul_rn(i % 2 == 0 ? rows_scales[n].x : rows_scales[n].y, i < 2 ? low : high);
+            by = __fmul_rn(i % 2 == 0 ? x_scale[n].x : x_scale[n].y, i < 2 ? low : high);
           sums[m][n][i] = fmaf(group_number(group[m][n][i]), by, sums[m][n][i]);
         }
     }

@@ -2,6 +2,7 @@
 #include "ops/hadamard_block.h"
 #include "ops/matmul_cuda.cuh"
 #include "ops/numbers.cuh"
+#include "ops/reduce.cuh"
 
 namespace tessera {
 namespace {
@@ -22,7 +23,7 @@ __device__ void rotate_in_warp(float (&v)[4], int block) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   for (int step = 4; step < kWarpInputs; step *= 2)
     for (float& own : v) {
-      const float other = __shfl_xor_sync(0xffffffff, own, step / 4);
+      const float other = __shfl_xor_sync(kWholeWarp, own, step / 4);
       if (step < block) own = (lane & step / 4) != 0 ? other - own : own + other;
     }
 }
@@ -62,7 +63,6 @@ template <int kGroup>
 __global__ void __launch_bounds__(kPrepareWarps * 32)
     prepare_codes_kernel(const float* x, int64_t stride, MatmulShape shape, char4* to,
                          float* scales) {
-  constexpr int kGroupLanes = kGroup / 4;
   const LaneInputs lane;
   if (lane.first >= shape.x_stride) return;  // the whole warp
   for (int row = static_cast<int>(blockIdx.y); row < shape.rows;
@@ -80,10 +80,7 @@ __global__ void __launch_bounds__(kPrepareWarps * 32)
     }
     int largest = 0;  // by the bits, as largest_magnitude
     for (const float one : v) largest = max(largest, __float_as_int(one) & 0x7fffffff);
-#pragma unroll
-    for (int step = kGroupLanes / 2; step > 0; step /= 2)
-      largest = max(largest, __shfl_xor_sync(0xffffffff, largest, step));
-    const CodeScale code = code_scale(__int_as_float(largest), 127);
+    const CodeScale code = code_scale(__int_as_float(warp_max<kGroup / 4>(largest)), 127);
     if (lane.input >= shape.x_stride) continue;
     to[(static_cast<int64_t>(row) * shape.x_stride + lane.input) / 4] =
         make_char4(static_cast<signed char>(int8_code(v[0], code.inverse)),
@@ -91,7 +88,7 @@ __global__ void __launch_bounds__(kPrepareWarps * 32)
                    static_cast<signed char>(int8_code(v[2], code.inverse)),
                    static_cast<signed char>(int8_code(v[3], code.inverse)));
     if (lane.input % kGroup == 0 && lane.input < shape.in)
-      scales[static_cast<int64_t>(lane.input / kGroup) * shape.x_scales + row] = code.scale;
+      scales[static_cast<int64_t>(lane.input / kGroup) * shape.x_scale_stride + row] = code.scale;
   }
 }
 

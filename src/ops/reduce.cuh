@@ -34,6 +34,14 @@ __device__ float warp_max(float x) {
   return x;
 }
 
+/// The same of whole numbers.
+template <int kLanes = kWarpLanes>
+__device__ int warp_max(int x) {
+#pragma unroll
+  for (int step = kLanes / 2; step > 0; step /= 2) x = max(x, __shfl_xor_sync(kWholeWarp, x, step));
+  return x;
+}
+
 /// One number of each warp of a block, for block_shared(); several sums in a row may use one.
 template <int kThreads>
 struct WarpNumbers {

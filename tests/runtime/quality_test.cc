@@ -18,7 +18,6 @@
 #include "tests/runtime/test_engine.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"
-#include "tests/support/sanitized.h"
 #include "tests/support/temp_folder.h"
 
 namespace tessera {
@@ -281,7 +280,7 @@ TEST(Quality, SensitivitiesRankMixedPlansAndThePlannerTakesThem) {
   options.reference = Precision::kBF16;
   options.measure_sensitivities = true;
   options.sample_tokens = 100'000;  // all
-  options.mixed_plans = kSanitized ? 3 : 20;
+  options.mixed_plans = 20;
   double last_share = 0;
   options.on_progress = [&](std::string_view, double share) {
     EXPECT_GE(share, last_share);
@@ -293,9 +292,7 @@ TEST(Quality, SensitivitiesRankMixedPlansAndThePlannerTakesThem) {
   for (const UnitSensitivity& unit : bench.sensitivities)
     for (const auto& [precision, kl] : unit.kl) EXPECT_GT(kl, 0) << unit.unit;
   ASSERT_TRUE(bench.rank_correlation);
-  if (!kSanitized) {
-    EXPECT_GE(*bench.rank_correlation, 0.9);
-  }
+  EXPECT_GE(*bench.rank_correlation, 0.9);
 
   // Too little memory for bf16: what the planner keeps at which precision follows the file.
   const TempFolder folder;
