@@ -39,6 +39,8 @@ Examples:
 
 Devices (--devices) are `auto` or a list of [N x]KIND[:INDEX][@MEMORY][{KEY=VALUE;...}]:
   cuda:0@22GiB                        a GPU, or a share of its memory
+  cuda{graphs=on;gemm=cublaslt}       decode steps as CUDA graphs; many rows of bf16 by NVIDIA's
+                                      library, the same answer for the same chunks only
   3xcpu@40MiB                         three virtual devices in host memory
   2xcpu@1GiB{threads=1;speed=0.5;link=12GB/s}    slower ones, on a slower link
   cpu{isa=avx2}                       one whose kernels use these instructions only
