@@ -28,9 +28,6 @@ static constexpr uint64_t token_weight(float logit, float top, float temperature
   return static_cast<uint64_t>(exp_f32_of_negative((logit - top) / temperature) * 0x1p40F);
 }
 
-/// More temperatures below the top than this, a weight is 0: 2^-40 is e^-27.7.
-constexpr float kWeightless = 28.5F;
-
 /// The weight that the tokens kept by top_p reach.
 constexpr uint64_t nucleus_weight(float top_p, uint64_t sum) {
   const double share = top_p > 0 ? double{top_p} : 0;
