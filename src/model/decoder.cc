@@ -94,11 +94,11 @@ void decoder_layer(Stream& stream, Arena& arena, const DecoderConfig& config,
 
     rms_norm(stream, hidden, layer.input_norm, eps, normed);
     matmul(stream, arena, normed, layer.qkv, {}, qkv);
-    Tensor q = qkv.slice_cols(0, q_cols);
-    Tensor k = qkv.slice_cols(q_cols, kv_cols);
+    Tensor q = qkv.slice_cols(0, q_cols), qk = qkv.slice_cols(0, q_cols + kv_cols);
+    const Tensor k = qkv.slice_cols(q_cols, kv_cols);
     const Tensor v = qkv.slice_cols(q_cols + kv_cols, kv_cols);
-    rope(stream, q, rows.positions, config.heads, config.head_dim, rope_frequencies);
-    rope(stream, k, rows.positions, config.kv_heads, config.head_dim, rope_frequencies);
+    rope(stream, qk, rows.positions, config.heads + config.kv_heads, config.head_dim,
+         rope_frequencies);
     kv_append(stream, k, v, rows, pages);
     const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim)));
     paged_attention(stream, q, pages, rows, config.heads, scale, q);
