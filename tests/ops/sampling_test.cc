@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "base/isa.h"
+#include "ops/sampling_loops.h"
 #include "tests/ops/op_device.h"
 #include "tests/support/differs.h"
 #include "tests/support/error_of.h"
@@ -32,6 +35,36 @@ TEST(Logits, WithoutAnAnswerAreAnError) {
     EXPECT_NE(error_of([&] { log_softmax(bad); }), "no error");
     EXPECT_NE(error_of([&] { top_logits(bad, 1); }), "no error");
     EXPECT_NE(error_of([&] { sampler.sample(bad, {}); }), "no error");
+  }
+}
+
+TEST(SamplingLoops, WeighAsEachTokenAloneOnEveryInstructionSet) {
+  std::vector<SamplingLoops> all = {sampling_loops_plain()};
+  if (best_isa() >= Isa::kAvx2) all.push_back(sampling_loops_avx2());
+  if (best_isa() >= Isa::kAvx512) all.push_back(sampling_loops_avx512());
+  F logits = normal(3001, 4);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] *= i % 3 == 0 ? 30.0F : 4.0F;
+  for (const float special : {0.0F, -0.0F, -1e-40F, -3e38F, -INFINITY}) logits.push_back(special);
+  const float top = *std::ranges::max_element(logits);
+  for (const float temperature : {1.0F, 0.3F, 1e-30F}) {
+    for (const uint32_t key : {0U, logit_key(-2), logit_key(top)}) {
+      for (const uint64_t least : {uint64_t{0}, uint64_t{1} << 30, uint64_t{1} << 40}) {
+        std::vector<uint64_t> expected;
+        uint64_t sum = 0;
+        for (const float logit : logits) {
+          const uint64_t weight = token_weight(logit, top, temperature);
+          expected.push_back(logit_key(logit) >= key && weight >= least ? weight : 0);
+          sum += expected.back();
+        }
+        for (const SamplingLoops& loops : all) {
+          std::vector<uint64_t> got(logits.size());
+          EXPECT_EQ(
+              loops.weigh(logits.data(), {top, temperature, key, least}, got.data(), logits.size()),
+              sum);
+          EXPECT_EQ(got, expected);
+        }
+      }
+    }
   }
 }
 
