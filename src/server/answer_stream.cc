@@ -21,7 +21,6 @@ AnswerStream::AnswerStream(std::shared_ptr<Exchange> exchange, std::shared_ptr<A
 
 void AnswerStream::on_piece(const AnswerPiece& piece) {
   clock_.token(piece.choice);
-  if (piece.text.empty() && piece.logprobs == nullptr) return;  // completes no character
   begin();
   std::string out;
   out.reserve(2 * opening_.size() + 256);

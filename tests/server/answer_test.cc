@@ -118,10 +118,11 @@ TEST_F(AnswerTest, StreamedChoicesSayTheirRoleOnceAndEndOnce) {
   }
 }
 
-TEST_F(AnswerTest, ATokenWithoutACharacterIsNoDelta) {
+TEST_F(AnswerTest, ATokenWithoutACharacterHasItsEventToo) {
   engine.reply = [](const Request&) { return "é🙂\"\n"; };  // 8 tokens, 4 characters
   const auto chunks = chunks_of(*answered_chat({{"stream", true}}));
-  EXPECT_EQ(chunks.size(), 1 + 4 + 1);
+  EXPECT_EQ(chunks.size(), 1 + 8 + 1);
+  EXPECT_EQ(chunks[1].at("choices")[0].at("delta"), Json({{"content", ""}}));
   EXPECT_EQ(text_of(chunks, 0), "é🙂\"\n");
 }
 
