@@ -63,6 +63,9 @@ cuda_toolkit() {
   find_cuda_toolkit
 }
 
+# Whether there is a GPU that its driver knows.
+has_gpu() { nvidia-smi -L >/dev/null 2>&1; }
+
 # build PRESET [TARGET...]: configures when needed, builds what changed.
 build() {
   local preset=$1

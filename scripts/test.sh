@@ -39,7 +39,7 @@ build tsan thread_tests
 ctest --preset tsan
 
 say "CUDA by nvcc: build, and hold kernels against their table"
-if nvidia-smi -L >/dev/null 2>&1; then
+if has_gpu; then
   build cuda-release tessera cuda_tests
   ctest --preset cuda-release
 else  # nobody runs it but to be told that there is no GPU: its host code need not be fast
