@@ -36,6 +36,14 @@ void CudaCalls::note(cudaError_t code, std::string_view what) const noexcept {
   }
 }
 
+void CudaCalls::check_answers() const {
+  check_lost();
+  size_t free = 0, total = 0;
+  note(cudaSetDevice(card_), "its card");
+  note(cudaMemGetInfo(&free, &total), "its free memory");
+  check_lost();  // what failed once, on a card that answers, is nothing
+}
+
 void CudaCalls::check_lost() const {
   if (lost()) std::rethrow_exception(error_);
 }

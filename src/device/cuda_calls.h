@@ -31,6 +31,9 @@ class CudaCalls {
   /// The same for destructors, which let nothing out.
   void note(cudaError_t code, std::string_view what) const noexcept;
 
+  /// Throws when the device is lost, which it asks the card.
+  void check_answers() const;
+
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   /// Throws when the device is lost.
   void check_lost() const;

@@ -47,6 +47,10 @@ std::unique_ptr<Event> CudaRuntimeDevice::make_event() {
   return std::make_unique<CudaEvent>(calls_, *clock_);
 }
 
+void CudaRuntimeDevice::check_alive() {
+  calls_.check_answers();
+}
+
 void CudaRuntimeDevice::write(void* to, std::span<const std::byte> from) {
   transfer(to, from.data(), from.size(), cudaMemcpyHostToDevice);
 }

@@ -23,6 +23,7 @@ class CudaRuntimeDevice final : public Device {
   std::unique_ptr<Stream> open_stream(std::string_view name) override;
   std::unique_ptr<Stream> open_background_stream(std::string_view name) override;
   std::unique_ptr<Event> make_event() override;
+  void check_alive() override;
   void write(void* to, std::span<const std::byte> from) override;
   void read(std::span<std::byte> to, const void* from) override;
 

@@ -89,6 +89,10 @@ class Device {
   }
   virtual std::unique_ptr<Event> make_event() = 0;
 
+  /// Throws the Error of a device that is lost, also when no work has shown it yet. Asks the driver
+  /// and waits for no stream: cheap enough for every second. From any thread.
+  virtual void check_alive() {}
+
  protected:
   explicit Device(DeviceInfo info);
 

@@ -74,6 +74,11 @@ EngineStatus LocalEngine::status() const {
       vision_busy_s = serving_->vision_busy_s();
     } else {
       out.kv_blocks = blocks_->capacity();
+      try {
+        pipeline_->check_gpus();
+      } catch (const Error& e) {
+        out = {.ready = false, .why_not = e.what(), .kv_blocks = out.kv_blocks};
+      }
     }
   }
   const auto device = [&](const PlanStage& stage) {

@@ -10,6 +10,16 @@
 namespace tessera {
 namespace {
 
+// Each once.
+std::vector<Device*> devices_of(const Placement& placement) {
+  std::vector<Device*> all = {placement.embedding};
+  if (placement.vision != nullptr) all.push_back(placement.vision);
+  for (const StagePlacement& stage : placement.stages) all.push_back(stage.device);
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
+  return all;
+}
+
 // Whose host memory all of a pipeline's devices copy from without a detour: a CUDA device's, where
 // there is one.
 Device& pinning_device(const Placement& placement) {
@@ -38,6 +48,10 @@ Pipeline::Pipeline(const ModelSpec& model, const Placement& placement, const Pip
 
   input_->open_link(*stages_.front());
   for (size_t i = 0; i + 1 < stages_.size(); ++i) stages_[i]->open_link(*stages_[i + 1]);
+
+  std::ranges::copy_if(devices_of(placement), std::back_inserter(gpus_), [](const Device* device) {
+    return device->info().kind == DeviceKind::kCuda;
+  });
 
   const int64_t vocab = model.config.decoder.vocab;
   const DrawCounts most = most_draws(limits, vocab);
@@ -197,6 +211,10 @@ int Pipeline::stage_of(const MicroBatch& batch) const {
   for (int i = 0; i < queued; ++i)
     if (!stage(i).done(batch)) return i;
   return std::min(queued, stage_count() - 1);
+}
+
+void Pipeline::check_gpus() const {
+  for (Device* gpu : gpus_) gpu->check_alive();
 }
 
 void Pipeline::recover() {

@@ -59,6 +59,11 @@ class Pipeline {
   /// the Error of a device that is lost; then the pipeline stays broken.
   void recover();
 
+  /// Whether there are GPUs among its devices, which can be lost while nothing runs.
+  bool has_gpus() const { return !gpus_.empty(); }
+  /// Device::check_alive of each of them. From any thread.
+  void check_gpus() const;
+
   /// The stage where a batch in flight is. From any thread.
   int stage_of(const MicroBatch& batch) const;
 
@@ -79,6 +84,7 @@ class Pipeline {
   std::vector<std::unique_ptr<Stage>> stages_;
   std::unique_ptr<TokenInput> input_;
   std::unique_ptr<VisionRunner> vision_;
+  std::vector<Device*> gpus_;
   std::vector<std::unique_ptr<MicroBatch>> batches_;
   std::vector<MicroBatch*> free_;
   // In simulated time the host waits on a stream of its own, and a batch begins no sooner than it

@@ -27,7 +27,8 @@ struct ServingOptions {
 
 /// Answers many requests at once: asks the scheduler for steps, runs them on the pipeline, and
 /// tells listeners. A thread of its own does all that; pictures are encoded by another, and a third
-/// one, which sleeps, ends requests whose step never comes back.
+/// one, which sleeps, ends requests whose step never comes back, and looks each second whether idle
+/// GPUs are still there.
 class ServingLoop {
  public:
   /// The pipeline and the blocks are the loop's while it has requests; alone() lends them out.
@@ -79,8 +80,9 @@ class ServingLoop {
   void change();
   void on_encoded(VisionQueue::Encoded encoded);  // of the vision queue's thread
 
-  void deliver();           // without the lock
-  void watch();             // the third thread
+  void deliver();  // without the lock
+  void watch();    // the third thread
+  void check_gpus(Lock& lock);
   void give_up(int stage);  // with the lock
 
   const ServingOptions options_;

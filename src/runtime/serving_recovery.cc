@@ -101,19 +101,46 @@ void ServingLoop::give_up(int stage) {
   }
 }
 
+// While nothing runs, nobody would notice that a GPU is lost before a request has failed on it.
+void ServingLoop::check_gpus(Lock& lock) {
+  try {
+    std::optional<ErrorParts> lost;
+    lock.unlock();
+    try {
+      pipeline_.check_gpus();
+    } catch (const Error& e) {
+      lost = e.parts();
+    }
+    lock.lock();
+    if (!lost || broken_) return;
+    end_all(FinishReason::kCancelled, lost);
+    broken_ = std::move(lost);
+    change();
+  } catch (const std::bad_alloc&) {  // once more, later
+    if (!lock.owns_lock()) lock.lock();
+  }
+}
+
 void ServingLoop::watch() {
-  constexpr double kAgain_s = 1;  // while a step is stuck
+  constexpr double kAgain_s = 1;   // while a step is stuck
+  constexpr double kGpus_s = 0.5;  // so that what they tell is never older than a second
   Lock lock(mutex_);
   const auto stopping = [&] { return stopping_; };
+  const auto watched = [&] { return stopping_ || !in_flight_.empty(); };
   while (!stopping_) {
     if (in_flight_.empty()) {
-      watch_wake_.wait(lock, [&] { return stopping_ || !in_flight_.empty(); });
+      if (broken_ || !pipeline_.has_gpus())
+        watch_wake_.wait(lock, watched);
+      else if (!watch_wake_.wait_until(lock, time_point(now_s() + kGpus_s), watched))
+        check_gpus(lock);
       continue;
     }
     const uint64_t step = in_flight_.front().step.id;
     const double due_s = in_flight_.front().started_s + options_.stall_s;
     if (stalled_step_ == step || now_s() < due_s) {
-      watch_wake_.wait_until(lock, time_point(std::max(due_s, now_s() + kAgain_s)), stopping);
+      const double again_s = std::max(due_s, now_s() + kAgain_s);
+      const double idle_s = pipeline_.has_gpus() ? now_s() + kGpus_s : again_s;
+      watch_wake_.wait_until(lock, time_point(std::min(again_s, idle_s)), stopping);
       continue;
     }
     stalled_step_ = step;
