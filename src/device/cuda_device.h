@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ std::vector<CudaCard> find_cuda_cards();
 /// a few hundred MiB, and a third of a second. Throws Error when the driver does not let it.
 uint64_t free_cuda_bytes(int card);
 
+/// Bytes of a card that this process's devices on it hold together.
+using CudaCardBytes = std::atomic<uint64_t>;
+
 /// Every allocation on a CUDA device is rounded up to this.
 inline constexpr uint64_t kCudaGranuleBytes = 512;
 
@@ -50,10 +54,12 @@ constexpr uint64_t cuda_workspace_bytes(uint64_t budget_bytes) {
 inline constexpr int kCudaWorkspaces = 3;
 
 /// A share of a card: budget, streams and pools of its own, so that one card can be several
-/// devices. info.name "cuda:0". Throws Error when there is no such card, its driver does not take
+/// devices, which then have one `card_bytes`: an Error about a full card tells them from other
+/// programs. info.name "cuda:0". Throws Error when there is no such card, its driver does not take
 /// it, the workspaces do not fit, or info.cublaslt asks for a library that is not there. When the
 /// card is lost (an illegal address, an ECC error), every later call about the device throws the
 /// Error of that, its streams are broken by it, and the process lives.
-std::unique_ptr<Device> open_cuda_device(int card, DeviceInfo info);
+std::unique_ptr<Device> open_cuda_device(int card, DeviceInfo info,
+                                         std::shared_ptr<CudaCardBytes> card_bytes = nullptr);
 
 }  // namespace tessera

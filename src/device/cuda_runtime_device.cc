@@ -20,8 +20,11 @@ int attribute(const CudaCalls& calls, cudaDeviceAttr which) {
 
 }  // namespace
 
-CudaRuntimeDevice::CudaRuntimeDevice(int card, DeviceInfo device_info)
-    : Device(std::move(device_info)), calls_(card, info().name) {
+CudaRuntimeDevice::CudaRuntimeDevice(int card, DeviceInfo device_info,
+                                     std::shared_ptr<CudaCardBytes> card_bytes)
+    : Device(std::move(device_info)),
+      calls_(card, info().name),
+      card_bytes_(std::move(card_bytes)) {
   calls_.enter();
   processors_ = attribute(calls_, cudaDevAttrMultiProcessorCount);
   capability_ = 10 * attribute(calls_, cudaDevAttrComputeCapabilityMajor) +
@@ -90,26 +93,36 @@ void* CudaRuntimeDevice::take(uint64_t bytes, std::string_view what) {
   calls_.enter();
   void* data = nullptr;
   const cudaError_t code = cudaMalloc(&data, bytes);
-  if (code != cudaErrorMemoryAllocation) {
-    calls_.check(code, what);
-    return data;
-  }
+  if (code == cudaErrorMemoryAllocation) refuse(bytes, what);
+  calls_.check(code, what);
+  *card_bytes_ += bytes;
+  return data;
+}
+
+void CudaRuntimeDevice::refuse(uint64_t bytes, std::string_view what) const {
   (void)cudaGetLastError();
   size_t free = 0, total = 0;
   calls_.check(cudaMemGetInfo(&free, &total), "its free memory");
   const uint64_t own = ledger().used_bytes() - bytes;  // what was asked for is booked already
-  const uint64_t others = total - std::min<uint64_t>(total, free + own);
+  const uint64_t all_own = std::max<uint64_t>(*card_bytes_, own);
+  const uint64_t others = total - std::min<uint64_t>(total, free + all_own);
+  const std::string planned = ledger().describe_planned();
+  const std::string shares = all_own == own ? ""
+                                            : fmt::format(" {} other devices' of this process,",
+                                                          format_bytes(all_own - own));
   throw Error(
       {.where = info().name,
        .what = std::string(what),
-       .expected = fmt::format("{} of the card's memory, which is within the device's {}",
-                               format_bytes(bytes), format_bytes(info().budget_bytes)),
-       .found = fmt::format("{} free of {}: {} are this device's, {} others'", format_bytes(free),
-                            format_bytes(total), format_bytes(own), format_bytes(others)),
+       .expected = fmt::format("{} of the card's memory, which is within the device's {}{}",
+                               format_bytes(bytes), format_bytes(info().budget_bytes),
+                               planned.empty() ? "" : ": " + planned),
+       .found = fmt::format("{} free of {}: {} are this device's,{} {} others'", format_bytes(free),
+                            format_bytes(total), format_bytes(own), shares, format_bytes(others)),
        .hint = "nvidia-smi shows what else is on the card; a smaller @SIZE leaves it room"});
 }
 
-void CudaRuntimeDevice::give_back(void* data, uint64_t) noexcept {
+void CudaRuntimeDevice::give_back(void* data, uint64_t bytes) noexcept {
+  *card_bytes_ -= bytes;
   if (calls_.lost()) return;  // the memory went with the card
   calls_.note(cudaSetDevice(calls_.card()), "its card");
   calls_.note(cudaFree(data), "freeing memory");
@@ -142,10 +155,12 @@ void CudaRuntimeDevice::give_back_workspace(DeviceBuffer workspace) noexcept {
     workspaces_.push_back(std::move(workspace));
 }
 
-std::unique_ptr<Device> open_cuda_device(int card, DeviceInfo info) {
+std::unique_ptr<Device> open_cuda_device(int card, DeviceInfo info,
+                                         std::shared_ptr<CudaCardBytes> card_bytes) {
   info.kind = DeviceKind::kCuda;
   info.granule_bytes = kCudaGranuleBytes;
-  return std::make_unique<CudaRuntimeDevice>(card, std::move(info));
+  if (card_bytes == nullptr) card_bytes = std::make_shared<CudaCardBytes>(0);
+  return std::make_unique<CudaRuntimeDevice>(card, std::move(info), std::move(card_bytes));
 }
 
 }  // namespace tessera

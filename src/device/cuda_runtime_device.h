@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device/cuda_calls.h"
+#include "device/cuda_device.h"
 #include "device/cuda_event.h"
 #include "device/cuda_gemms.h"
 #include "device/cuda_handles.h"
@@ -18,7 +19,7 @@ namespace tessera {
 /// A CUDA device: a share of a card's memory, with streams of its own.
 class CudaRuntimeDevice final : public Device {
  public:
-  CudaRuntimeDevice(int card, DeviceInfo info);
+  CudaRuntimeDevice(int card, DeviceInfo info, std::shared_ptr<CudaCardBytes> card_bytes);
 
   std::unique_ptr<Stream> open_stream(std::string_view name) override;
   std::unique_ptr<Stream> open_background_stream(std::string_view name) override;
@@ -62,7 +63,10 @@ class CudaRuntimeDevice final : public Device {
   void give_back_workspace(DeviceBuffer workspace) noexcept;
   void transfer(void* to, const void* from, uint64_t bytes, cudaMemcpyKind kind);
 
+  [[noreturn]] void refuse(uint64_t bytes, std::string_view what) const;
+
   const CudaCalls calls_;
+  const std::shared_ptr<CudaCardBytes> card_bytes_;
   int processors_ = 0, capability_ = 0;
   std::optional<CudaClock> clock_;
 

@@ -57,6 +57,7 @@ class Device {
 
   const DeviceInfo& info() const { return info_; }
   Ledger& ledger() { return ledger_; }
+  const Ledger& ledger() const { return ledger_; }
 
   /// `bytes` rounded up to the granule, booked in the ledger for `owner`; contents undefined.
   /// Throws Error when the budget, or the machine, does not have them. A simulated device books and

@@ -23,17 +23,22 @@ uint64_t sum_of(const std::vector<Ledger::Entry>& entries, MemoryKind kind) {
   return bytes;
 }
 
+// "weights 20.0 MiB, kv 4.0 MiB"; empty when there are none.
+std::string describe_kinds(const BytesByKind& bytes) {
+  std::string text;
+  for (size_t kind = 0; kind < bytes.size(); ++kind)
+    if (bytes[kind] > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", kMemoryKindNames[kind],
+                          format_bytes(bytes[kind]));
+  return text;
+}
+
 // "40.0 MiB: weights 20.0 MiB, kv 4.0 MiB"
 std::string describe_use(uint64_t budget_bytes, const std::vector<Ledger::Entry>& entries) {
-  std::string text = format_bytes(budget_bytes);
-  const char* between = ": ";
-  for (size_t kind = 0; kind < kMemoryKindNames.size(); ++kind) {
-    const uint64_t bytes = sum_of(entries, static_cast<MemoryKind>(kind));
-    if (bytes == 0) continue;
-    text += fmt::format("{}{} {}", between, kMemoryKindNames[kind], format_bytes(bytes));
-    between = ", ";
-  }
-  return text;
+  BytesByKind bytes = {};
+  for (const Ledger::Entry& e : entries) bytes[static_cast<size_t>(e.kind)] += e.bytes;
+  const std::string kinds = describe_kinds(bytes);
+  return format_bytes(budget_bytes) + (kinds.empty() ? "" : ": " + kinds);
 }
 
 template <typename Entries>
@@ -83,6 +88,17 @@ void Ledger::release(MemoryKind kind, std::string_view owner, uint64_t bytes) no
   entry->bytes -= bytes;
   used_ -= bytes;
   if (entry->bytes == 0) entries_.erase(entry);
+}
+
+void Ledger::set_planned(const BytesByKind& bytes) {
+  const std::lock_guard lock(mutex_);
+  planned_ = bytes;
+}
+
+std::string Ledger::describe_planned() const {
+  const std::lock_guard lock(mutex_);
+  const std::string kinds = describe_kinds(planned_);
+  return kinds.empty() ? "" : "planned are " + kinds;
 }
 
 uint64_t Ledger::used_bytes() const {

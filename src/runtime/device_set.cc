@@ -84,12 +84,17 @@ std::vector<std::unique_ptr<Device>> open_cuda(const std::vector<DeviceSpec>& sp
     // First whom the list means: asking for free memory puts a context on the card.
     for (const CardShare& share : share_cards(specs, cards))
       cards[share.card].free_bytes = free_cuda_bytes(cards[share.card].index);
+    std::map<size_t, std::shared_ptr<CudaCardBytes>> bytes;
     for (const CardShare& share : share_cards(specs, cards)) {
+      std::shared_ptr<CudaCardBytes>& of_card = bytes[share.card];
+      if (of_card == nullptr) of_card = std::make_shared<CudaCardBytes>(0);
       const CudaCard& card = cards[share.card];
-      devices.push_back(open_cuda_device(card.index, {.name = share.name,
-                                                      .budget_bytes = share.budget_bytes,
-                                                      .graphs = share.graphs,
-                                                      .cublaslt = share.cublaslt}));
+      devices.push_back(open_cuda_device(card.index,
+                                         {.name = share.name,
+                                          .budget_bytes = share.budget_bytes,
+                                          .graphs = share.graphs,
+                                          .cublaslt = share.cublaslt},
+                                         of_card));
       card_of.emplace(devices.back().get(), card);
     }
   } else {

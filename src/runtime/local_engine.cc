@@ -20,6 +20,15 @@
 #include "runtime/stage_memory.h"
 
 namespace tessera {
+namespace {
+
+// In the order of MemoryKind.
+BytesByKind by_kind(const StageBytes& bytes) {
+  return {bytes.weights + bytes.vision + bytes.embedding + bytes.head, bytes.kv, bytes.arena,
+          bytes.fixed};
+}
+
+}  // namespace
 
 LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
     : model_(read_model(options.model_path)),
@@ -53,6 +62,10 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
   if (options.on_plan) options.on_plan(plan_);
 
   const Placement placement = place(plan_, devices_);
+  for (const auto* stages : {&plan_.stages, &plan_.side_devices})
+    for (const PlanStage& stage : *stages)
+      devices_.devices[static_cast<size_t>(stage.device)]->ledger().set_planned(
+          by_kind(stage.bytes));
   uint64_t host_bytes = weights_.packed() == nullptr ? options.host_memory_bytes : 0;
   for (const auto* stages : {&plan_.stages, &plan_.side_devices})
     for (const PlanStage& stage : *stages)

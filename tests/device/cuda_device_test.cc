@@ -84,6 +84,24 @@ TEST_F(CudaDevice, AFullCardSaysWhoHoldsIt) {
   EXPECT_EQ(device->allocate(20 * kMiB, MemoryKind::kWeights, "layer 1").bytes(), 20 * kMiB);
 }
 
+TEST_F(CudaDevice, AFullCardTellsItsOwnSharesFromOtherPrograms) {
+  const auto bytes = std::make_shared<CudaCardBytes>(0);
+  const auto share = [&](const char* name) {
+    return open_cuda_device(0, {.name = name, .budget_bytes = 30 * kMiB}, bytes);
+  };
+  const auto first = share("cuda:0.0"), second = share("cuda:0.1");
+  EXPECT_EQ(*bytes, first->ledger().used_bytes() + second->ledger().used_bytes());
+  const DeviceBuffer own = first->allocate(24 * kMiB, MemoryKind::kWeights, "layer 0");
+  hold_emulated_memory(0, 30 * kMiB);
+  second->ledger().set_planned({20 * kMiB, 2 * kMiB, 0, kMiB});
+  const std::string line =
+      error_of([&] { second->allocate(20 * kMiB, MemoryKind::kWeights, "layer 1"); });
+  EXPECT_THAT(line, AllOf(StartsWith("cuda:0.1: weights of layer 1: "),
+                          HasSubstr("planned are weights 20.0 MiB, kv 2.0 MiB, fixed 1.0 MiB"),
+                          HasSubstr("768 KiB are this device's, 24.8 MiB other devices' of this "
+                                    "process, 30.0 MiB others'")));
+}
+
 TEST_F(CudaDevice, WritesAndReadsFromAnyThread) {
   const auto device = open_gpu();
   const std::vector<uint32_t> values = counting(100'003);

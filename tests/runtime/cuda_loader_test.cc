@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/units.h"
@@ -12,6 +13,7 @@
 #include "runtime/device_feed.h"
 #include "runtime/load_plan.h"
 #include "runtime/model_weights.h"
+#include "tessera/engine.h"
 #include "tessera/pack.h"
 #include "tests/runtime/goldens.h"
 #include "tests/support/error_of.h"
@@ -204,6 +206,30 @@ TEST_F(CudaLoader, ACopyThatFailsIsTheLoadsError) {
   inject_failure({.call = "cudaMemcpyAsync", .gpu = 1, .after = 3, .error = cudaErrorInvalidValue});
   EXPECT_THAT(error_of([&] { gpus.load(); }), StartsWith("cuda:1: a copy"));
   gpus.load();
+}
+
+// Another program takes the card between the plan and the load.
+TEST_F(CudaLoader, ACardThatIsFullSaysWhatWasPlannedAndWhatOthersHold) {
+  Plan plan;
+  const EngineOptions options{.model_path = golden_dir("llama_tiny"),
+                              .devices = "3xcuda:0@4MiB",
+                              .precision = "f32",
+                              .on_plan = [&](const Plan& made) {
+                                plan = made;
+                                hold_emulated_memory(0, 60 * kMiB);
+                              }};
+  const std::string line = error_of([&] { Engine::create(options); });
+  hold_emulated_memory(0, 0);
+  const auto stage = std::ranges::find_if(
+      plan.stages, [&](const PlanStage& one) { return line.starts_with(one.device_name + ": "); });
+  ASSERT_NE(stage, plan.stages.end()) << line;
+  const StageBytes& bytes = stage->bytes;
+  const uint64_t weights = bytes.weights + bytes.vision + bytes.embedding + bytes.head;
+  EXPECT_THAT(line, AllOf(HasSubstr("planned are weights " + format_bytes(weights)),
+                          HasSubstr("kv " + format_bytes(bytes.kv)),
+                          HasSubstr("arena " + format_bytes(bytes.arena)),
+                          HasSubstr("fixed " + format_bytes(bytes.fixed)),
+                          HasSubstr("other devices' of this process, 60.0 MiB others'")));
 }
 
 }  // namespace
