@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "runtime/calibration.h"
 #include "runtime/device_set.h"
-#include "tests/runtime/cuda_engine_fixture.h"
+#include "tests/runtime/emulated_engine_fixture.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_folder.h"
 

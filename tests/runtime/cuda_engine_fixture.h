@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/units.h"
-#include "cuda_emulator/control.h"
 #include "device/cuda_device.h"
 #include "tests/runtime/goldens.h"
 #include "tests/runtime/test_engine.h"
+#ifdef TESSERA_CUDA_EMULATED
+#include "cuda_emulator/control.h"
+#endif
 
 namespace tessera {
 
@@ -21,6 +24,8 @@ struct Recorded {
 };
 inline constexpr Recorded kPicture = {"yi_vl_tiny", "picture_rgb_png"},
                           kText = {"llama_tiny", "english"};
+inline const std::string kPictureDir = golden_dir(kPicture.checkpoint);
+inline const std::string kTextDir = golden_dir(kText.checkpoint);
 inline constexpr int64_t kTokens = 8;  // of an answer, at most
 
 inline std::unique_ptr<Device> open_gpu_share(size_t index, int card) {
@@ -29,34 +34,28 @@ inline std::unique_ptr<Device> open_gpu_share(size_t index, int card) {
                                  .budget_bytes = 60 * kMiB});
 }
 
-/// One device to a card, three cards.
+/// One device to a card, as long as there are cards: three emulated ones.
 inline std::unique_ptr<Device> open_next_gpu(size_t index) {
-  return open_gpu_share(index, static_cast<int>(index % 3));
+  const size_t cards = kCudaEmulated ? 3 : find_cuda_cards().size();
+  return open_gpu_share(index, static_cast<int>(index % cards));
 }
 
-/// An engine over three emulated GPUs of 256 MiB. To ThreadSanitizer what
-/// kernels do is for the tests of the emulator and of ops.
-class CudaEngine : public testing::Test {
+/// Engines over three emulated GPUs of 256 MiB, or over the GPUs of this machine; skipped where a
+/// build for GPUs finds none. To ThreadSanitizer what emulated kernels do is for the tests of the
+/// emulator and of ops.
+class OnGpus : public testing::Test {
  protected:
-  CudaEngine() { set_up({}); }
-  ~CudaEngine() override { mend_emulated_machine(); }
-
-  struct Gpus {
-    int gpus = 3;
-    uint64_t bytes = 256 * kMiB;
-    std::optional<ThreadOrder> order = {};  ///< else the environment's
-    uint64_t seed = 1;
-  };
-  static void set_up(const Gpus& wanted) {
+#ifdef TESSERA_CUDA_EMULATED
+  OnGpus() {
     EmulatedMachine machine = emulated_machine_of_environment();
-    machine.gpus = wanted.gpus;
-    machine.gpu_bytes = wanted.bytes;
+    machine.gpus = 3;
+    machine.gpu_bytes = 256 * kMiB;
     machine.kernels_seen = false;
-    if (wanted.order) {
-      machine.order = *wanted.order;
-      machine.seed = wanted.seed;
-    }
     set_up_emulated_machine(machine);
+  }
+#endif
+  void SetUp() override {
+    if (!kCudaEmulated && find_cuda_cards().empty()) GTEST_SKIP() << "no GPU on this machine";
   }
 
   static GoldenCase golden(const Recorded& recorded) {

@@ -1,86 +1,20 @@
 // What loading leaves in a GPU's memory: the numbers that it leaves in a CPU device's.
 
-#include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "base/units.h"
-#include "cuda_emulator/control.h"
-#include "device/cuda_device.h"
 #include "runtime/device_feed.h"
-#include "runtime/load_plan.h"
-#include "runtime/model_weights.h"
-#include "tessera/engine.h"
 #include "tessera/pack.h"
-#include "tests/runtime/goldens.h"
-#include "tests/support/error_of.h"
+#include "tests/runtime/cuda_engine_fixture.h"
+#include "tests/runtime/loaded_units.h"
 #include "tests/support/temp_folder.h"
 
 namespace tessera {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::StartsWith;
-
-constexpr uint64_t kBudget = 48 * kMiB;
-
-class CudaLoader : public testing::Test {
- protected:
-  CudaLoader() {
-    EmulatedMachine machine = emulated_machine_of_environment();
-    machine.gpus = 3;
-    machine.gpu_bytes = 64 * kMiB;
-    machine.kernels_seen = false;
-    set_up_emulated_machine(machine);
-  }
-  ~CudaLoader() override { mend_emulated_machine(); }
-};
-
-using Devices = std::vector<std::unique_ptr<Device>>;
-
-Devices three_gpus() {
-  Devices devices;
-  for (int card = 0; card < 3; ++card)
-    devices.push_back(open_cuda_device(card, {.name = fmt::format("cuda:{}", card),
-                                              .kind = DeviceKind::kCuda,
-                                              .budget_bytes = kBudget}));
-  return devices;
-}
-
-Devices one_cpu() {
-  Devices devices;
-  devices.push_back(open_virtual_device({.name = "cpu:0", .budget_bytes = kBudget}));
-  return devices;
-}
-
-// All units of a model, dealt out to the devices in turn.
-struct LoadedUnits {
-  LoadedUnits(const std::string& dir, Precision wanted, Devices on)
-      : model(describe_model(read_model_config(dir))),
-        weights(ModelWeights::open(model)),
-        devices(std::move(on)) {
-    for (const UnitSpec* unit : model.units()) {
-      Device& device = *devices[targets.size() % devices.size()];
-      const Precision precision = stored_precision(unit->kind, wanted);
-      buffers.push_back(weights_memory(*unit, precision, device, weights.packed()));
-      targets.push_back(
-          {.unit = unit, .precision = precision, .device = &device, .data = buffers.back().data()});
-    }
-  }
-  LoadResult load(const LoadOptions& options = {}, const CancelFlag* cancel = nullptr) {
-    return weights.load(targets, options, {}, cancel);
-  }
-
-  ModelSpec model;
-  ModelWeights weights;
-  Devices devices;
-  std::vector<DeviceBuffer> buffers;
-  std::vector<LoadTarget> targets;
-};
+class CudaLoader : public OnGpus {};
 
 std::vector<std::byte> bytes_of(const LoadTarget& target) {
   std::vector<std::byte> bytes(layout_of(*target.unit, target.precision).bytes);
@@ -153,7 +87,7 @@ void expect_same(LoadedUnits& gpus, LoadedUnits& cpu) {
     EXPECT_EQ(weights_that_differ(gpus.targets[i], cpu.targets[i]), "");
   for (const auto& device : gpus.devices)
     EXPECT_EQ(device->ledger().used_bytes(MemoryKind::kFixed),
-              kCudaWorkspaces * cuda_workspace_bytes(kBudget));
+              kCudaWorkspaces * cuda_workspace_bytes(kLoadBudget));
 }
 
 class CudaLoaderFormats : public CudaLoader, public testing::WithParamInterface<Precision> {};
@@ -190,46 +124,6 @@ TEST_F(CudaLoader, HoldsItsHostCap) {
   EXPECT_LE(gpus.load({.host_cap_bytes = 3 * piece, .readers = 4}).staging_bytes, 3 * piece);
   for (size_t i = 0; i < cpu.targets.size(); ++i)
     EXPECT_EQ(weights_that_differ(gpus.targets[i], cpu.targets[i]), "");
-}
-
-TEST_F(CudaLoader, StopsWhenCancelledOrWhenACardIsLost) {
-  LoadedUnits gpus(golden_dir("yi_vl_tiny"), Precision::kInt8, three_gpus());
-  CancelFlag cancel;
-  cancel.cancel();
-  EXPECT_THROW(gpus.load({}, &cancel), Cancelled);
-  break_emulated_gpu(2, cudaErrorECCUncorrectable);
-  EXPECT_THAT(error_of([&] { gpus.load(); }), AllOf(StartsWith("cuda:2: "), HasSubstr("ECC")));
-}
-
-TEST_F(CudaLoader, ACopyThatFailsIsTheLoadsError) {
-  LoadedUnits gpus(golden_dir("yi_vl_tiny"), Precision::kInt8, three_gpus());
-  inject_failure({.call = "cudaMemcpyAsync", .gpu = 1, .after = 3, .error = cudaErrorInvalidValue});
-  EXPECT_THAT(error_of([&] { gpus.load(); }), StartsWith("cuda:1: a copy"));
-  gpus.load();
-}
-
-// Another program takes the card between the plan and the load.
-TEST_F(CudaLoader, ACardThatIsFullSaysWhatWasPlannedAndWhatOthersHold) {
-  Plan plan;
-  const EngineOptions options{.model_path = golden_dir("llama_tiny"),
-                              .devices = "3xcuda:0@4MiB",
-                              .precision = "f32",
-                              .on_plan = [&](const Plan& made) {
-                                plan = made;
-                                hold_emulated_memory(0, 60 * kMiB);
-                              }};
-  const std::string line = error_of([&] { Engine::create(options); });
-  hold_emulated_memory(0, 0);
-  const auto stage = std::ranges::find_if(
-      plan.stages, [&](const PlanStage& one) { return line.starts_with(one.device_name + ": "); });
-  ASSERT_NE(stage, plan.stages.end()) << line;
-  const StageBytes& bytes = stage->bytes;
-  const uint64_t weights = bytes.weights + bytes.vision + bytes.embedding + bytes.head;
-  EXPECT_THAT(line, AllOf(HasSubstr("planned are weights " + format_bytes(weights)),
-                          HasSubstr("kv " + format_bytes(bytes.kv)),
-                          HasSubstr("arena " + format_bytes(bytes.arena)),
-                          HasSubstr("fixed " + format_bytes(bytes.fixed)),
-                          HasSubstr("other devices' of this process, 60.0 MiB others'")));
 }
 
 }  // namespace

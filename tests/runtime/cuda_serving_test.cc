@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/clock.h"
-#include "tests/runtime/cuda_engine_fixture.h"
+#include "tests/runtime/emulated_engine_fixture.h"
 #include "tests/runtime/heard.h"
 #include "tests/support/error_of.h"
 

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "tests/runtime/cuda_engine_fixture.h"
+#include "tests/runtime/emulated_engine_fixture.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
