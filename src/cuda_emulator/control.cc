@@ -123,6 +123,15 @@ uint64_t emulated_calls(std::string_view call) {
   return found == machine().calls.end() ? 0 : found->second;
 }
 
+std::vector<int> emulated_stream_priorities(int gpu) {
+  const TsanUnseen unseen;
+  const std::lock_guard lock(machine().mutex);
+  std::vector<int> priorities;
+  for (const auto& stream : machine().streams)
+    if (stream->device == gpu && !stream->destroyed) priorities.push_back(stream->priority);
+  return priorities;
+}
+
 std::string emulator_report() {
   return host_thread().report;
 }

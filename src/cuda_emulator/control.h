@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cuda_emulator/thread_order.h"
 
@@ -74,6 +75,9 @@ void hold_emulated_memory(int gpu, uint64_t bytes);
 /// How often a function of the runtime has been called since the machine was set up, or "kernel"
 /// run, on any GPU.
 uint64_t emulated_calls(std::string_view call);
+
+/// Priorities of the streams that are there on a GPU; a lower number goes first.
+std::vector<int> emulated_stream_priorities(int gpu);
 
 /// Why the calling thread's last call failed, in lines: a deadlock with its places, a pointer to
 /// another GPU's memory. Empty: it did not, or there is no more to say.

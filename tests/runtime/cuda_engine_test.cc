@@ -13,6 +13,22 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
+// The tower of a picture gives way to the steps of who decodes on the same card.
+TEST_F(CudaEngine, TheVisionStreamGivesWayToTheOthersOfItsCard) {
+  const LayerSplit split = {.layers = {3, 3}, .vision = 1, .embedding = 0};
+  TestEngine engine(kPictureDir, split, Precision::kF32, 64, 1, 2, {}, open_next_gpu);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<int> with_vision = emulated_stream_priorities(1);
+    std::ranges::sort(with_vision);
+    ASSERT_GE(with_vision.size(), 3U);  // compute, send, vision
+    const int vision = with_vision.back(), compute = with_vision.front();
+    EXPECT_GT(vision, compute);  // a greater number is a lower priority
+    EXPECT_EQ(std::ranges::count(with_vision, vision), 1);
+    for (const int priority : emulated_stream_priorities(0)) EXPECT_EQ(priority, compute);
+    engine.pipeline().recover();  // opens them anew
+  }
+}
+
 TEST_F(CudaEngine, CardsThatDoNotSeeEachOtherGiveTheSameBits) {
   const Request request = question(kText);
   const LayerSplit split = {.layers = {1, 1, 2}, .embedding = 2};
