@@ -79,6 +79,33 @@ TEST_F(CudaAnswers, GivesTheTokensOfCpuDevicesInF32OverEverySplit) {
   }
 }
 
+// Keys and values as int8: a split never changes a bit, beams copy whole pages with their scales,
+// and what is computed is what CPU devices compute.
+TEST_F(CudaAnswers, OverInt8PagesAreTheSameForEverySplitAndNearThoseOfCpus) {
+  const int64_t most_beams = 3;
+  const auto engine = [&](const LayerSplit& split, int64_t chunk, const OpenTestDevice& open) {
+    return std::make_unique<TestEngine>(kTextDir, split, Precision::kF32, chunk, most_beams, 2,
+                                        KvFormat::kInt8, open);
+  };
+  const auto cpu = engine({.layers = {4}}, 64, {});
+  const auto whole = engine({.layers = {4}}, 64, open_next_gpu);
+  const auto split = engine({.layers = {1, 2, 1}, .embedding = 2}, 3, open_next_gpu);
+  Request request = question(kText);
+  for (const int64_t beams : {int64_t{1}, most_beams}) {
+    SCOPED_TRACE(beams);
+    request.beams = beams;
+    const Answer want = cpu->ask(request), got = whole->ask(request), parts = split->ask(request);
+    EXPECT_EQ(parts.token_ids, got.token_ids);
+    EXPECT_EQ(parts.first_logits, got.first_logits);
+    EXPECT_EQ(parts.beam_score, got.beam_score);
+    EXPECT_EQ(got.token_ids, want.token_ids);
+    ASSERT_EQ(got.first_logits.size(), want.first_logits.size());
+    const float most = std::abs(want.first_logits.front().second);
+    for (size_t l = 0; l < want.first_logits.size(); ++l)
+      EXPECT_NEAR(got.first_logits[l].second, want.first_logits[l].second, 1e-2 * most);
+  }
+}
+
 TEST_F(CudaAnswers, PenaltiesAndMinPGiveTheTokensOfCpuDevices) {
   Request request = question(kText);
   request.temperature = 1.2;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "tests/runtime/emulated_engine_fixture.h"
 #include "tests/runtime/heard.h"
+#include "tests/runtime/serving_mix.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
@@ -38,6 +39,20 @@ class CudaServing : public CudaEngine {
 
   std::unique_ptr<Engine> engine_;
 };
+
+// Prefixes from the cache, some sequences put back and computed again, some cancelled.
+TEST_F(CudaEngine, AMixOfRequestsGetsTheAnswersThatAreGivenAlone) {
+  set_up({.bytes = 64 * kMiB});
+  serve_mix({.devices = "3xcuda@4MiB",
+             .context = 256,
+             .sequences = 1,
+             .running = 6,
+             .chunk_tokens = 48,
+             .prefix_cache = true,
+             .checkpoint = "llama_tiny",
+             .bursts = 1,
+             .before = "A question about the sea, the wind and the birds over the harbour: "});
+}
 
 TEST_F(CudaServing, ALostCardIsToldWithoutAnyRequest) {
   EXPECT_FALSE(ask().error);
