@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
+
+#include "device/system_text.h"
 
 namespace tessera {
 namespace {
@@ -28,6 +31,12 @@ struct NvmlProcess {  // of nvmlDeviceGetComputeRunningProcesses_v3
   unsigned pid;
   unsigned long long bytes;
   unsigned gpu_instance, compute_instance;
+};
+
+struct NvmlProcessSample {  // of nvmlDeviceGetProcessUtilization
+  unsigned pid;
+  unsigned long long time_us;
+  unsigned processors, memory, encoder, decoder;  // percent
 };
 
 // nvmlClocksEventReasons; those that are left out slow nothing down that wants to run.
@@ -107,24 +116,54 @@ GpuTelemetry GpuMonitor::read_one(int index, NvmlDevice device) const {
   return gpu;
 }
 
-// Foreign is what is in use and not this process's own.
+// By whichever of its names the driver calls this process: in a container it has another pid than
+// outside. Source: proc_pid_status(5), NSpid.
+std::vector<unsigned> GpuMonitor::own_pids() const {
+  std::vector<unsigned> pids = {static_cast<unsigned>(getpid())};
+  const std::string status = read_system_text(root_ + "/proc/self/status").value_or("");
+  constexpr std::string_view kKey = "\nNSpid:";
+  const size_t key = status.find(kKey);
+  if (key == std::string::npos) return pids;
+  std::string_view line = std::string_view(status).substr(key + kKey.size());
+  line = line.substr(0, line.find('\n'));
+  for (size_t at = 0; at != std::string_view::npos; at = line.find('\t', at + 1))
+    if (const auto pid = leading_integer(line.substr(at)))
+      pids.push_back(static_cast<unsigned>(*pid));
+  return pids;
+}
+
+// Foreign is what is in use, or runs, and is not this process's own.
 void GpuMonitor::add_processes(NvmlDevice device, GpuTelemetry& gpu) const {
   NvmlMemoryUse memory = {};
   nvml_.call("nvmlDeviceGetMemoryInfo", device, &memory);
   gpu.foreign_bytes = memory.used;
 
+  const std::vector<unsigned> own = own_pids();
+  const auto is_own = [&](unsigned pid) { return std::ranges::count(own, pid) > 0; };
   std::array<NvmlProcess, 256> processes = {};  // more than a GPU has
   auto count = static_cast<unsigned>(processes.size());
   if (!nvml_.may_call("nvmlDeviceGetComputeRunningProcesses_v3", device, &count, processes.data()))
     return;
-  const auto own = static_cast<unsigned>(getpid());
   gpu.foreign_processes = 0;
   for (const NvmlProcess& process : std::span(processes).first(count)) {
-    if (process.pid != own)
+    if (!is_own(process.pid))
       ++*gpu.foreign_processes;
     else if (process.bytes != kNvmlNoValue)
       gpu.foreign_bytes -= std::min<uint64_t>(gpu.foreign_bytes, process.bytes);
   }
+
+  std::array<NvmlProcessSample, 1024> samples = {};  // more than the driver keeps
+  count = static_cast<unsigned>(samples.size());
+  const unsigned long long all = 0;  // not only those later than
+  if (!nvml_.may_call("nvmlDeviceGetProcessUtilization", device, samples.data(), &count, all))
+    return;
+  std::map<unsigned, NvmlProcessSample> latest;  // by pid
+  for (const NvmlProcessSample& sample : std::span(samples).first(count))
+    if (NvmlProcessSample& kept = latest[sample.pid]; sample.time_us >= kept.time_us) kept = sample;
+  unsigned percent = 0;
+  for (const auto& [pid, sample] : latest)
+    if (!is_own(pid)) percent += sample.processors;
+  gpu.foreign_busy_percent = static_cast<int>(std::min(percent, 100U));
 }
 
 std::optional<GpuPath> GpuMonitor::path_between(NvmlDevice a, NvmlDevice b) const {

@@ -25,8 +25,9 @@ struct GpuTelemetry {
   /// Why the clocks are lower than they could be: "power limit", "heat", ...; an idle GPU's lower
   /// clocks and those that its owner has set are no such reason. Absent: not told.
   std::optional<std::vector<std::string>> slowed_by = {};
-  std::optional<int> busy_percent = {};  ///< of the last second or less: some kernel ran
-  uint64_t foreign_bytes = 0;            ///< held by others, the driver's own share included
+  /// Of the last second or less: some kernel ran, of whatever program; one of another ran.
+  std::optional<int> busy_percent = {}, foreign_busy_percent = {};
+  uint64_t foreign_bytes = 0;  ///< held by others, the driver's own share included
   std::optional<int> foreign_processes = {};
 
   /// Of the PCIe link, now (an idle one may have been slowed down) and at most.
@@ -43,7 +44,9 @@ struct GpuTelemetry {
 class GpuMonitor {
  public:
   /// As find_gpus; where there is no driver, read() gives nothing.
-  explicit GpuMonitor(std::string library = "libnvidia-ml.so.1") : nvml_(std::move(library)) {}
+  /// `root` is where /proc is found; tests give their own of both.
+  explicit GpuMonitor(std::string library = "libnvidia-ml.so.1", std::string root = "")
+      : nvml_(std::move(library)), root_(std::move(root)) {}
 
   /// One for each GPU, in the order of their indices. Throws Error when the driver stops answering,
   /// or a GPU is lost.
@@ -54,7 +57,10 @@ class GpuMonitor {
   std::optional<GpuPath> path_between(NvmlDevice a, NvmlDevice b) const;
   void add_processes(NvmlDevice device, GpuTelemetry& gpu) const;
 
+  std::vector<unsigned> own_pids() const;
+
   Nvml nvml_;
+  const std::string root_;
 };
 
 }  // namespace tessera

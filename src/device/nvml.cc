@@ -12,6 +12,7 @@ constexpr int kNvmlSuccess = 0;
 constexpr int kNvmlInvalidArgument = 2;  // a link that this card has not
 constexpr int kNvmlNotSupported = 3;
 constexpr int kNvmlNoPermission = 4;
+constexpr int kNvmlNotFound = 6;  // no process has run of late
 constexpr int kNvmlDriverNotLoaded = 9;
 constexpr int kNvmlFunctionNotFound = 13;
 
@@ -61,7 +62,7 @@ void Nvml::check(int status, const char* symbol) const {
 
 bool Nvml::is_untold(int status) {
   return status == kNvmlInvalidArgument || status == kNvmlNotSupported ||
-         status == kNvmlNoPermission || status == kNvmlFunctionNotFound;
+         status == kNvmlNoPermission || status == kNvmlNotFound || status == kNvmlFunctionNotFound;
 }
 
 }  // namespace tessera

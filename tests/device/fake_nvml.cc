@@ -10,10 +10,11 @@
 namespace {
 
 constexpr int kUninitialized = 1, kInvalidArgument = 2, kNotSupported = 3, kNoPermission = 4,
-              kInsufficientSize = 7, kGpuIsLost = 15;
+              kNotFound = 6, kInsufficientSize = 7, kGpuIsLost = 15;
 
 int initialised = 0;
 bool lost = false;
+int pid_of_tests = 0;  // by which the driver knows this process; 0: its own
 
 struct Gpu {
   const char* name;
@@ -29,6 +30,10 @@ int copy_text(const char* text, char* buffer, unsigned length) {
   if (std::strlen(text) >= length) return kInsufficientSize;
   std::strcpy(buffer, text);
   return 0;
+}
+
+[[maybe_unused]] unsigned own_pid() {
+  return static_cast<unsigned>(pid_of_tests != 0 ? pid_of_tests : getpid());
 }
 
 // A number that the first GPU tells, and the second does not.
@@ -62,6 +67,10 @@ int fake_nvml_initialised() {
 
 void fake_nvml_lose_gpus() {
   lost = true;
+}  // for the test
+
+void fake_nvml_know_as(int pid) {
+  pid_of_tests = pid;
 }  // for the test
 
 const char* nvmlErrorString(int status) {
@@ -175,8 +184,26 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void* device, unsigned* count, void*
   if (*count < 2) return kInsufficientSize;
   *count = 2;
   auto* to = static_cast<Process*>(processes);
-  to[0] = {static_cast<unsigned>(getpid()), kGiB / 4, 0, 0};
-  to[1] = {1, ~0ULL, 0, 0};
+  to[0] = {own_pid(), kGiB / 4, 0, 0};
+  to[1] = {2, ~0ULL, 0, 0};
+  return 0;
+}
+
+// This process at 60 %, the other at 30 % lately, 90 % before.
+int nvmlDeviceGetProcessUtilization(void* device, void* samples, unsigned* count,
+                                    unsigned long long) {
+  struct Sample {
+    unsigned pid;
+    unsigned long long time_us;
+    unsigned processors, memory, encoder, decoder;
+  };
+  if (device != &gpus[0]) return kNotFound;
+  if (*count < 3) return kInsufficientSize;
+  *count = 3;
+  auto* to = static_cast<Sample*>(samples);
+  to[0] = {2, 900, 30, 0, 0, 0};
+  to[1] = {own_pid(), 900, 60, 0, 0, 0};
+  to[2] = {2, 700, 90, 0, 0, 0};
   return 0;
 }
 #endif

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/device/fake_root.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
@@ -27,6 +28,7 @@ TEST(GpuMonitor, ReadsWhatTheDriverTells) {
     EXPECT_EQ(gpu.most_clock_mhz, 2100);
     EXPECT_THAT(gpu.slowed_by, Optional(ElementsAre("power limit", "heat")));
     EXPECT_EQ(gpu.busy_percent, 97);
+    EXPECT_EQ(gpu.foreign_busy_percent, 30);          // now; of before, more
     EXPECT_EQ(gpu.foreign_bytes, uint64_t{3} << 28);  // of 1 GiB in use, all but this process's
     EXPECT_EQ(gpu.foreign_processes, 1);
     EXPECT_EQ(gpu.pcie.value().generation, 1);  // idle
@@ -38,12 +40,31 @@ TEST(GpuMonitor, ReadsWhatTheDriverTells) {
   }
 }
 
+// In a container, where this process is 1 and the driver knows it by its number outside.
+TEST(GpuMonitor, KnowsItsProcessByEachOfItsPids) {
+  void* library = dlopen(TESSERA_NVML_TWO_GPUS, RTLD_NOW);  // keeps what is set
+  ASSERT_NE(library, nullptr);
+  const auto know_as = reinterpret_cast<void (*)(int)>(dlsym(library, "fake_nvml_know_as"));
+  know_as(4'194'000);
+  FakeRoot root;
+  root.write("/proc/self/status", "Name:\ttessera\nNSpid:\t4194000\t17\t1\nThreads:\t3\n");
+  const GpuTelemetry gpu = GpuMonitor(TESSERA_NVML_TWO_GPUS, root.path()).read().at(0);
+  EXPECT_EQ(gpu.foreign_bytes, uint64_t{3} << 28);
+  EXPECT_EQ(gpu.foreign_processes, 1);
+  EXPECT_EQ(gpu.foreign_busy_percent, 30);
+  // Where nothing tells of that number, the process is another.
+  const FakeRoot empty;
+  EXPECT_EQ(GpuMonitor(TESSERA_NVML_TWO_GPUS, empty.path()).read().at(0).foreign_processes, 2);
+  know_as(0);
+  dlclose(library);
+}
+
 TEST(GpuMonitor, WhatIsNotToldIsAbsent) {
   const GpuTelemetry gpu = GpuMonitor(TESSERA_NVML_TWO_GPUS).read().at(1);
   EXPECT_EQ(gpu.index, 1);
   EXPECT_FALSE(gpu.temperature_c || gpu.power_w || gpu.power_limit_w || gpu.clock_mhz ||
-               gpu.most_clock_mhz || gpu.slowed_by || gpu.busy_percent || gpu.foreign_processes ||
-               gpu.pcie || gpu.most_pcie);
+               gpu.most_clock_mhz || gpu.slowed_by || gpu.busy_percent ||
+               gpu.foreign_busy_percent || gpu.foreign_processes || gpu.pcie || gpu.most_pcie);
   EXPECT_EQ(gpu.nvlinks, 0);
   EXPECT_EQ(gpu.foreign_bytes, uint64_t{1} << 30);
 }
