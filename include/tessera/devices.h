@@ -29,7 +29,11 @@ struct HostReport {
 
 /// A GPU, and how it fares now. What its driver does not tell is absent.
 struct GpuReport {
-  int index = 0;
+  int index = 0;  ///< its driver's, by PCI bus
+  /// As --devices numbers it: CUDA's order may be another, and CUDA_VISIBLE_DEVICES changes it.
+  /// Absent: this build, or this process, does not reach it.
+  std::optional<int> cuda_index = {};
+  std::string uuid = {};
   std::string name;
   uint64_t memory_bytes = 0, free_bytes = 0;
   std::string driver;
@@ -38,8 +42,9 @@ struct GpuReport {
   std::optional<int> clock_mhz = {}, most_clock_mhz = {};  ///< of the multiprocessors
   /// Why the clocks are lower than they could be: "power limit", "heat", ... Absent: not told.
   std::optional<std::vector<std::string>> slowed_by = {};
-  std::optional<int> busy_percent = {};  ///< of the last second or less: some kernel ran
-  uint64_t foreign_bytes = 0;            ///< not this process's, the driver's own share included
+  /// Of the last second or less: some kernel ran, of whatever program; one of another ran.
+  std::optional<int> busy_percent = {}, foreign_busy_percent = {};
+  uint64_t foreign_bytes = 0;  ///< not this process's, the driver's own share included
   std::optional<int> foreign_processes = {};
   struct Pcie {
     int generation = 0, lanes = 0;
@@ -49,6 +54,14 @@ struct GpuReport {
   /// To each GPU: "NVLink", "PCIe switch", "host bridge", "NUMA node" (over the bridges of one) or
   /// "between NUMA nodes"; empty to itself, and where it is not told.
   std::vector<std::string> paths = {};
+
+  // Measured, now or by an earlier run; absent where nobody has.
+  std::optional<double> read_bytes_per_s = {}, bf16_flops_per_s = {};  ///< of bf16 weights
+  struct Link {
+    double bytes_per_s = 0, latency_s = 0;
+  };
+  std::optional<Link> from_host = {}, to_host = {};
+  std::vector<std::optional<Link>> links = {};  ///< to each GPU; absent to itself
 };
 
 struct DevicesReport {
@@ -56,8 +69,10 @@ struct DevicesReport {
   std::vector<GpuReport> gpus;
 };
 
-/// What is there, measured now: takes about half a second with all allowed threads busy. A GPU
-/// driver that does not answer is a warning to `log`. Throws Error when the machine cannot be read.
-DevicesReport inspect_devices(const LogSink& log = {});
+/// What is there, the processors measured now: takes about half a second with all allowed threads
+/// busy. With `measure_gpus`, GPUs and their links are measured, too, where no earlier run has:
+/// seconds, and some memory on each. GPUs that CUDA numbers come first, in its order. A GPU driver
+/// that does not answer is a warning to `log`. Throws Error when the machine cannot be read.
+DevicesReport inspect_devices(const LogSink& log = {}, bool measure_gpus = false);
 
 }  // namespace tessera

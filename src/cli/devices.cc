@@ -82,7 +82,7 @@ Json to_json(const DevicesReport& report) {
 int execute(const DevicesCommand& command) {
   Console console(STDERR_FILENO, command.output.verbosity);
   Output output(STDOUT_FILENO);
-  const DevicesReport report = inspect_devices(console.log_sink());
+  const DevicesReport report = inspect_devices(console.log_sink(), command.measure);
   output.write(command.output.json ? to_json_line(to_json(report))
                                    : host_table(report.host) + "\n" + describe_gpus(report.gpus));
   output.check();

@@ -14,7 +14,8 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 std::string name_of(const GpuReport& gpu) {
-  return fmt::format("cuda:{}", gpu.index);
+  return gpu.cuda_index ? fmt::format("cuda:{}", *gpu.cuda_index)
+                        : fmt::format("gpu:{}", gpu.index);
 }
 
 // "-" for what is not told.
@@ -40,6 +41,12 @@ std::string slowed_text(const GpuReport& gpu) {
   return gpu.slowed_by->empty() ? "no" : fmt::format("{}", fmt::join(*gpu.slowed_by, ", "));
 }
 
+std::string busy_text(const GpuReport& gpu) {
+  const std::string all = told(gpu.busy_percent, " %");
+  if (!gpu.foreign_busy_percent) return all;
+  return fmt::format("{}, others {}", all, told(gpu.foreign_busy_percent, " %"));
+}
+
 std::string others_text(const GpuReport& gpu) {
   const std::string bytes = format_bytes(gpu.foreign_bytes);
   return gpu.foreign_processes ? fmt::format("{} in {}", bytes, *gpu.foreign_processes) : bytes;
@@ -53,6 +60,32 @@ std::string paths_table(std::span<const GpuReport> gpus) {
     for (const std::string& path : gpu.paths) row.push_back(path.empty() ? "-" : path);
   }
   return format_table(rows);
+}
+
+std::string rate_text(const std::optional<GpuReport::Link>& link) {
+  return link ? format_bandwidth(link->bytes_per_s) : "-";
+}
+
+// Empty where nothing has been measured.
+std::string rates_table(std::span<const GpuReport> gpus) {
+  Rows rows = {{"gpu", "reads", "matmul bf16", "from host", "to host"}};
+  for (const GpuReport& gpu : gpus) rows.front().push_back("to " + name_of(gpu));
+  bool measured = false;
+  for (const GpuReport& gpu : gpus) {
+    measured = measured || gpu.read_bytes_per_s || gpu.from_host;
+    std::vector<std::string>& row = rows.emplace_back(std::vector<std::string>{
+        name_of(gpu), gpu.read_bytes_per_s ? format_bandwidth(*gpu.read_bytes_per_s) : "-",
+        gpu.bf16_flops_per_s ? fmt::format("{:.1f} TFLOP/s", *gpu.bf16_flops_per_s / 1e12) : "-",
+        rate_text(gpu.from_host), rate_text(gpu.to_host)});
+    for (const auto& link : gpu.links) row.push_back(rate_text(link));
+    row.resize(rows.front().size(), "-");
+  }
+  return measured ? format_table(rows) : "";
+}
+
+Json link_to_json(const std::optional<GpuReport::Link>& link) {
+  if (!link) return {};
+  return {{"bytes_per_s", link->bytes_per_s}, {"latency_s", link->latency_s}};
 }
 
 template <typename T>
@@ -75,20 +108,28 @@ std::string describe_gpus(std::span<const GpuReport> gpus) {
     what.push_back({name_of(gpu), gpu.name, format_bytes(gpu.memory_bytes),
                     format_bytes(gpu.free_bytes), others_text(gpu), pcie_text(gpu),
                     fmt::format("{}", gpu.nvlinks), gpu.driver});
-    now.push_back({name_of(gpu), told(gpu.temperature_c, " C"),
-                   told_of(gpu.power_w, gpu.power_limit_w, " W"),
-                   told_of(gpu.clock_mhz, gpu.most_clock_mhz, " MHz"), told(gpu.busy_percent, " %"),
-                   slowed_text(gpu)});
+    now.push_back(
+        {name_of(gpu), told(gpu.temperature_c, " C"), told_of(gpu.power_w, gpu.power_limit_w, " W"),
+         told_of(gpu.clock_mhz, gpu.most_clock_mhz, " MHz"), busy_text(gpu), slowed_text(gpu)});
   }
   std::string text = format_table(what) + "\n" + format_table(now);
   if (gpus.size() > 1 && !gpus.front().paths.empty()) text += "\n" + paths_table(gpus);
+  const std::string rates = rates_table(gpus);
+  if (!rates.empty()) {
+    text += "\n" + rates;
+  } else if (gpus.front().cuda_index) {
+    text += "\nrates and links: not measured yet; tessera devices --measure does\n";
+  }
   return text;
 }
 
 Json gpu_to_json(const GpuReport& gpu) {
   Json paths = Json::array();
   for (const std::string& path : gpu.paths) paths.push_back(path.empty() ? Json() : Json(path));
+  Json links = Json::array();
+  for (const auto& link : gpu.links) links.push_back(link_to_json(link));
   return {{"device", name_of(gpu)},
+          {"uuid", gpu.uuid},
           {"name", gpu.name},
           {"memory_bytes", gpu.memory_bytes},
           {"free_bytes", gpu.free_bytes},
@@ -101,10 +142,16 @@ Json gpu_to_json(const GpuReport& gpu) {
           {"most_clock_mhz", or_null(gpu.most_clock_mhz)},
           {"slowed_by", or_null(gpu.slowed_by)},
           {"busy_percent", or_null(gpu.busy_percent)},
+          {"foreign_busy_percent", or_null(gpu.foreign_busy_percent)},
           {"pcie", pcie_to_json(gpu.pcie)},
           {"most_pcie", pcie_to_json(gpu.most_pcie)},
           {"nvlinks", gpu.nvlinks},
           {"paths", std::move(paths)},
+          {"read_bytes_per_s", or_null(gpu.read_bytes_per_s)},
+          {"bf16_flops_per_s", or_null(gpu.bf16_flops_per_s)},
+          {"from_host", link_to_json(gpu.from_host)},
+          {"to_host", link_to_json(gpu.to_host)},
+          {"links", std::move(links)},
           {"driver", gpu.driver}};
 }
 

@@ -8,8 +8,8 @@
 
 namespace tessera {
 
-/// The GPUs of `tessera devices`: a table of what they are, one of how they fare, and, of several,
-/// how they reach each other.
+/// The GPUs of `tessera devices`: a table of what they are, one of how they fare, of several one
+/// of how they reach each other, and one of what has been measured.
 std::string describe_gpus(std::span<const GpuReport> gpus);
 
 /// One of them; null is what its driver does not tell.

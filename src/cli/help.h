@@ -88,8 +88,10 @@ inline constexpr const char* kPlanExamples =
 )";
 
 inline constexpr const char* kDevicesSummary =
-    "What this machine has: processors, caches, memory under its limits, rates measured now, GPUs.";
-inline constexpr const char* kDevicesExamples = R"(Example:
+    "What this machine has: processors, caches, memory under its limits, rates measured now; GPUs "
+    "as --devices numbers them, with what has been measured of them.";
+inline constexpr const char* kDevicesExamples = R"(Examples:
+  tessera devices --measure
   tessera devices --json | jq .host.read_bytes_per_s
 )";
 

@@ -256,6 +256,8 @@ Command parse_devices(Arguments args) {
   DevicesCommand command;
   OptionSet options("tessera devices", kDevicesSummary, kDevicesExamples);
   add_output(options, command.output, "One JSON object instead of the table");
+  options.flag("--measure", command.measure,
+               "Measure GPUs and their links, too, where no earlier run has");
   if (!options.parse(args)) return ShowText{options.help()};
   return command;
 }

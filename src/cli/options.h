@@ -51,6 +51,7 @@ struct PlanCommand {
 
 struct DevicesCommand {
   OutputOptions output;
+  bool measure = false;  ///< GPUs, too
 };
 
 /// `tessera serve`.

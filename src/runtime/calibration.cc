@@ -43,6 +43,10 @@ std::string entry_name(int threads, Isa isa) {
                            : fmt::format("{} threads, {}", threads, isa_name(isa));
 }
 
+std::string card_entry_name(const std::string& card) {
+  return fmt::format("{}, kernels {}", card, kCudaKernels);
+}
+
 // A slower device stretches every op by the same factor: no need to wait for it.
 KernelRates at_speed(KernelRates rates, double speed) {
   for (double& rate : rates.flops_per_s) rate *= speed;
@@ -150,18 +154,31 @@ KernelRates calibrated_rates(int threads, Isa isa, double speed) {
 
 KernelRates calibrated_card_rates(const std::string& card,
                                   const std::function<KernelRates()>& measure) {
-  const std::string file = calibration_file();
-  const std::string name = fmt::format("{}, kernels {}", card, kCudaKernels);
-  if (const auto known = find_rates(read_calibration(file), file, name)) return *known;
+  if (const auto known = known_card_rates(card)) return *known;
   const KernelRates rates = measure();
-  write_rates(file, read_calibration(file), name, rates);
+  const std::string file = calibration_file();
+  write_rates(file, read_calibration(file), card_entry_name(card), rates);
   return rates;
 }
 
-Link calibrated_link(const std::string& from_to, const std::function<Link()>& measure) {
+std::optional<KernelRates> known_card_rates(const std::string& card) {
   const std::string file = calibration_file();
-  if (const auto known = find_link(read_calibration(file), file, from_to)) return *known;
+  return find_rates(read_calibration(file), file, card_entry_name(card));
+}
+
+std::optional<Link> known_link(const std::string& from_to) {
+  const std::string file = calibration_file();
+  return find_link(read_calibration(file), file, from_to);
+}
+
+std::string link_name(const std::string& from, const std::string& to) {
+  return fmt::format("{} to {}", from, to);
+}
+
+Link calibrated_link(const std::string& from_to, const std::function<Link()>& measure) {
+  if (const auto known = known_link(from_to)) return *known;
   const Link link = measure();
+  const std::string file = calibration_file();
   Json calibration = read_calibration(file);
   calibration["links"][from_to] = {{"bytes_per_s", link.bytes_per_s},
                                    {"latency_s", link.latency_s}};

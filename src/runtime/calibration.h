@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/isa.h"
@@ -25,6 +26,13 @@ KernelRates recalibrated_rates(int threads, Isa isa, double speed);
 KernelRates calibrated_card_rates(const std::string& card,
                                   const std::function<KernelRates()>& measure);
 Link calibrated_link(const std::string& from_to, const std::function<Link()>& measure);
+
+/// What the file knows of them; nothing is measured.
+std::optional<KernelRates> known_card_rates(const std::string& card);
+std::optional<Link> known_link(const std::string& from_to);
+
+/// The name of the link between two ends, each a card's uuid or "host".
+std::string link_name(const std::string& from, const std::string& to);
 
 /// tessera/rates.json in the user's cache folder ($XDG_CACHE_HOME, or .cache in $HOME); empty when
 /// neither is set.

@@ -201,7 +201,7 @@ PlanLink measured_link(const DeviceSet& set, const Device* from, const Device* t
     const std::unique_ptr<Device> receives = to == nullptr ? nullptr : beside(set, to);
     return measure_link(sends.get(), receives.get());
   };
-  const std::string name = fmt::format("{} to {}", end_of_link(set, from), end_of_link(set, to));
+  const std::string name = link_name(end_of_link(set, from), end_of_link(set, to));
   const Link link = kCudaEmulated ? measure() : calibrated_link(name, measure);
   return {.bytes_per_s = link.bytes_per_s, .latency_s = link.latency_s};
 }

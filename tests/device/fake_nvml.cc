@@ -22,8 +22,14 @@ struct Gpu {
   unsigned long long total, free;
 };
 constexpr unsigned long long kGiB = 1ULL << 30;
-Gpu gpus[] = {{"NVIDIA GeForce RTX 3090", "GPU-1111", 24 * kGiB, 23 * kGiB},
-              {"NVIDIA H100 80GB HBM3", "GPU-2222", 80 * kGiB, 79 * kGiB}};
+#ifdef TESSERA_EMULATED_UUIDS  // of the emulator's first two, in the other order
+constexpr const char* kFirst = "GPU-00000000-0000-0000-0000-000000000002";
+constexpr const char* kSecond = "GPU-00000000-0000-0000-0000-000000000001";
+#else
+constexpr const char *kFirst = "GPU-1111", *kSecond = "GPU-2222";
+#endif
+Gpu gpus[] = {{"NVIDIA GeForce RTX 3090", kFirst, 24 * kGiB, 23 * kGiB},
+              {"NVIDIA H100 80GB HBM3", kSecond, 80 * kGiB, 79 * kGiB}};
 
 int copy_text(const char* text, char* buffer, unsigned length) {
   if (initialised == 0) return kUninitialized;
