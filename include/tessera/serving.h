@@ -96,6 +96,7 @@ struct EngineStatus {
   uint64_t pictures = 0, cached_pictures = 0;  ///< of requests; of these, seen before
   uint64_t preemptions = 0;                    ///< sequences put back for want of blocks
   uint64_t steps = 0;                          ///< micro-batches
+  int64_t plan_epoch = 0;                      ///< how often what lies on the stages was changed
   double schedule_s = 0;                       ///< spent on making and committing them
   std::vector<MicroBatchStatus> micro_batches = {};
   std::vector<DeviceStatus> devices = {};

@@ -81,6 +81,7 @@ EngineStatus LocalEngine::status() const {
       }
     }
   }
+  out.plan_epoch = pipeline_->epoch();
   const auto device = [&](const PlanStage& stage) {
     DeviceStatus one{.name = devices_.devices[static_cast<size_t>(stage.device)]->info().name};
     if (stage.vision) one.busy_s = vision_busy_s;

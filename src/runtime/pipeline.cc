@@ -103,6 +103,12 @@ std::vector<LoadTarget> Pipeline::load_targets() const {
   return targets;
 }
 
+void Pipeline::begin_epoch() {
+  const int64_t next = epoch() + 1;
+  for (const auto& stage : stages_) stage->begin_epoch(next);
+  epoch_.store(next, std::memory_order_relaxed);
+}
+
 LoadTarget Pipeline::change_precision(const UnitSpec& unit, Precision precision) {
   const auto holds = [&](const std::unique_ptr<Stage>& stage) {
     const StagePlacement& at = stage->placement();
@@ -110,7 +116,10 @@ LoadTarget Pipeline::change_precision(const UnitSpec& unit, Precision precision)
                ? stage->with_head()
                : unit.layer >= at.first_layer && unit.layer <= at.last_layer;
   };
-  return (*std::ranges::find_if(stages_, holds))->change_precision(unit, precision);
+  const LoadTarget target =
+      (*std::ranges::find_if(stages_, holds))->change_precision(unit, precision);
+  begin_epoch();
+  return target;
 }
 
 MicroBatch& Pipeline::acquire() {
@@ -122,6 +131,7 @@ MicroBatch& Pipeline::acquire() {
   MicroBatch& batch = *free_.back();
   free_.pop_back();
   batch.clear();
+  batch.epoch = epoch();
   if (host_clock_) {
     batch.begun = begun_[static_cast<size_t>(batch.slot)].get();
     host_clock_->record(*batch.begun);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -41,7 +42,12 @@ class Pipeline {
   const PipelineLimits& limits() const { return limits_; }
   std::vector<LoadTarget> load_targets() const;  ///< all units, vision and embedding too
 
-  /// Stage::change_precision of the stage that has this layer or the head.
+  /// Which plan the stages carry out: raised by whatever changes what lies on them. A micro-batch is
+  /// of the epoch in which it was acquired, and ends with an Error where it meets another. From any
+  /// thread.
+  int64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
+
+  /// Stage::change_precision of the stage that has this layer or the head, in an epoch of its own.
   LoadTarget change_precision(const UnitSpec& unit, Precision precision);
 
   int free_slots() const { return static_cast<int>(free_.size()); }
@@ -78,6 +84,7 @@ class Pipeline {
  private:
   void run_stage(size_t index);
   void check_streams() const;
+  void begin_epoch();
 
   const ModelSpec& model_;
   const PipelineLimits limits_;
@@ -94,6 +101,7 @@ class Pipeline {
   mutable std::mutex mutex_;                   // of times_ and broken_
   std::vector<StageTimes> times_;
   std::exception_ptr broken_;
+  std::atomic<int64_t> epoch_{0};
 
   std::vector<std::unique_ptr<BoundedQueue<MicroBatch*>>> queues_;  // in front of each stage
   std::vector<std::thread> threads_;

@@ -127,7 +127,16 @@ void Stage::copy_blocks(const MicroBatch& batch) {
   }
 }
 
+void Stage::check_epoch(const MicroBatch& batch) const {
+  if (batch.epoch == epoch_) return;
+  throw Error({.where = device().info().name,
+               .what = fmt::format("layers {} to {}", placement_.first_layer, placement_.last_layer),
+               .expected = fmt::format("a micro-batch of the plan's epoch {}", epoch_),
+               .found = fmt::format("one of epoch {}", batch.epoch)});
+}
+
 void Stage::submit(MicroBatch& batch, Stage* next) {
+  check_epoch(batch);
   StageSlot& slot = this->slot(batch.slot);
   SlotMarks& marks = marks_[static_cast<size_t>(batch.slot)];
   if (batch.input_ready != nullptr) compute_->wait(*batch.input_ready);

@@ -40,13 +40,18 @@ class Stage {
   /// link sets up at its first copy is set up before the first step. Throws what that throws.
   void open_link(Stage& next);
 
+  /// What lies on the stages is from now on that of this epoch of the plan: micro-batches of another
+  /// are refused. Nothing may be in flight.
+  void begin_epoch(int64_t epoch) { epoch_ = epoch; }
+
   StageSlot& slot(int index) { return buffers_.slots[static_cast<size_t>(index)]; }
   Stream& compute() { return *compute_; }
 
   /// Queues this stage's part of the micro-batch, whose rows stand in its slot once
   /// batch.input_ready has passed, and returns. With `next`, the hidden rows are then copied to its
   /// slot; without, the wanted rows go through the head, their logits to the host, and tokens
-  /// are drawn. What is left of a cancelled batch is skipped, queued or not.
+  /// are drawn. What is left of a cancelled batch is skipped, queued or not. Throws Error for a
+  /// batch of another epoch, with nothing queued.
   void submit(MicroBatch& batch, Stage* next);
 
   /// After a submit that threw: marks the batch's end, so that wait_done covers what was queued.
@@ -79,6 +84,7 @@ class Stage {
     std::unique_ptr<Event> begin, end, sent;
   };
 
+  void check_epoch(const MicroBatch& batch) const;
   bool is_plain_decode(const MicroBatch& batch) const;
   void run_layers(MicroBatch& batch, StageSlot& slot);
   void run_decode(MicroBatch& batch, StageSlot& slot);
@@ -101,6 +107,7 @@ class Stage {
   std::vector<DecoderLayer> layers_;
   std::vector<KvPages> pages_;
   std::optional<DecoderHead> head_;
+  int64_t epoch_ = 0;
   int64_t weights_changed_ = 0;  // how often: what was kept of a step is of the weights before
   std::vector<SlotMarks> marks_;
   // Declared last: streams finish what they hold before the memory under it goes.

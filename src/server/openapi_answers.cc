@@ -76,7 +76,7 @@ std::string_view openapi_answers() {
   "required": ["ready", "why_not", "uptime_s", "running", "waiting", "kv_blocks", "kv_blocks_used",
     "kv_blocks_cached", "image_cache_bytes", "requests", "failed", "cancelled", "refused", "prompt_tokens",
     "cached_prompt_tokens", "new_tokens", "pictures", "cached_pictures", "preemptions", "steps", "schedule_s",
-    "micro_batches", "devices"],
+    "plan_epoch", "micro_batches", "devices"],
   "properties": {
     "ready": {"type": "boolean"}, "why_not": {"type": "string"}, "uptime_s": {"type": "number"},
     "running": {"type": "integer", "description": "Sequences"},
@@ -87,6 +87,7 @@ std::string_view openapi_answers() {
     "cached_prompt_tokens": {"type": "integer"}, "new_tokens": {"type": "integer"}, "pictures": {"type": "integer"},
     "cached_pictures": {"type": "integer"}, "preemptions": {"type": "integer"}, "steps": {"type": "integer"},
     "schedule_s": {"type": "number"},
+    "plan_epoch": {"type": "integer", "description": "How often what lies on the devices was changed"},
     "micro_batches": {"type": "array", "items": {"type": "object",
       "required": ["id", "stage", "decode_rows", "prefill_rows"], "properties": {
         "id": {"type": "integer"}, "stage": {"type": "integer"},

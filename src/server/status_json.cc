@@ -57,6 +57,7 @@ Json status_to_json(const EngineStatus& status) {
           {"preemptions", status.preemptions},
           {"steps", status.steps},
           {"schedule_s", status.schedule_s},
+          {"plan_epoch", status.plan_epoch},
           {"micro_batches", std::move(micro_batches)},
           {"devices", std::move(devices)}};
 }

@@ -190,5 +190,39 @@ TEST_P(PeakTest, IsWhatTheDryRunPromised) {
 INSTANTIATE_TEST_SUITE_P(Kv, PeakTest, testing::ValuesIn(kKvFormats),
                          [](const auto& test) { return std::string(kv_format_name(test.param)); });
 
+// What lies on the stages has changed after the batch was acquired: it must not meet it.
+TEST(Pipeline, ABatchOfAnotherEpochOfThePlanIsRefused) {
+  TestEngine engine(golden_dir("llama_tiny"), {.layers = {2, 2}});
+  Pipeline& pipeline = engine.pipeline();
+  const Request request = request_of(read_goldens("llama_tiny").front(), 0);
+  const Answer want = engine.ask(request);
+  const auto change = [&] {  // to what it is: the numbers stay
+    pipeline.change_precision(engine.model().layers[3], Precision::kF32);
+  };
+  EXPECT_EQ(pipeline.epoch(), 0);
+  change();
+  EXPECT_EQ(pipeline.epoch(), 1);
+  EXPECT_EQ(engine.ask(request).token_ids, want.token_ids);
+
+  MicroBatch& late = pipeline.acquire();
+  EXPECT_EQ(late.epoch, 1);
+  BlockTable table(engine.blocks());
+  late.ids = {1};
+  late.positions = late.sequence = {0};
+  late.sequences = 1;
+  late.max_blocks = pipeline.limits().max_blocks;
+  table.prepare(0, 1, late.copies);
+  late.blocks.assign(table.blocks().begin(), table.blocks().end());
+  late.blocks.resize(static_cast<size_t>(late.max_blocks));
+  change();
+  pipeline.submit(late);
+  EXPECT_THAT(error_of([&] { pipeline.wait(late); }),
+              testing::HasSubstr("layers 0 to 1: expected a micro-batch of the plan's epoch 2, "
+                                 "found one of epoch 1"));
+  pipeline.release(late);
+  pipeline.recover();
+  EXPECT_EQ(engine.ask(request).token_ids, want.token_ids);
+}
+
 }  // namespace
 }  // namespace tessera

@@ -188,6 +188,7 @@ EngineStatus FakeEngine::status() const {
           .pictures = 3,
           .cached_pictures = 1,
           .steps = steps_,
+          .plan_epoch = 3,
           .schedule_s = 0.25,
           .micro_batches = {{.id = 7, .stage = 1, .decode_rows = 2, .prefill_rows = 5}},
           .devices = {{.name = "cpu:0",

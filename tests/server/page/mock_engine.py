@@ -149,7 +149,7 @@ class MockEngine:
                 "running": len(self.sequences) + self.chats, "waiting": len(self.prompts),
                 "kv_blocks": KV_BLOCKS, "kv_blocks_used": used, "kv_blocks_cached": cached,
                 "image_cache_bytes": 9437184 * min(self.count["pictures"], 40), **self.count,
-                "schedule_s": 2e-5 * self.count["steps"],
+                "schedule_s": 2e-5 * self.count["steps"], "plan_epoch": 0,
                 "micro_batches": [{name: batch[name] for name in fields} for batch in self.batches
                                   if batch["decode_rows"] + batch["prefill_rows"]],
                 "devices": [dict(device) for device in self.devices]}
