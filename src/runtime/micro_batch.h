@@ -40,8 +40,8 @@ struct MicroBatch {
   bool want_logits = false;            ///< copy the wanted rows' logits, unedited, to the host
   const CancelFlag* cancel = nullptr;  ///< when set, the stages skip what is left
 
-  /// Of the plan that it runs under, from Pipeline::acquire on: the layers and weights that it meets
-  /// on each stage are those of this epoch.
+  /// Of the plan that it runs under, from Pipeline::acquire on: the layers and weights that it
+  /// meets on each stage are those of this epoch.
   int64_t epoch = 0;
 
   // Results, per wanted row.

@@ -42,9 +42,9 @@ class Pipeline {
   const PipelineLimits& limits() const { return limits_; }
   std::vector<LoadTarget> load_targets() const;  ///< all units, vision and embedding too
 
-  /// Which plan the stages carry out: raised by whatever changes what lies on them. A micro-batch is
-  /// of the epoch in which it was acquired, and ends with an Error where it meets another. From any
-  /// thread.
+  /// Which plan the stages carry out: raised by whatever changes what lies on them. A micro-batch
+  /// is of the epoch in which it was acquired, and ends with an Error where it meets another. From
+  /// any thread.
   int64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
 
   /// Stage::change_precision of the stage that has this layer or the head, in an epoch of its own.

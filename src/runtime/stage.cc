@@ -129,10 +129,11 @@ void Stage::copy_blocks(const MicroBatch& batch) {
 
 void Stage::check_epoch(const MicroBatch& batch) const {
   if (batch.epoch == epoch_) return;
-  throw Error({.where = device().info().name,
-               .what = fmt::format("layers {} to {}", placement_.first_layer, placement_.last_layer),
-               .expected = fmt::format("a micro-batch of the plan's epoch {}", epoch_),
-               .found = fmt::format("one of epoch {}", batch.epoch)});
+  throw Error(
+      {.where = device().info().name,
+       .what = fmt::format("layers {} to {}", placement_.first_layer, placement_.last_layer),
+       .expected = fmt::format("a micro-batch of the plan's epoch {}", epoch_),
+       .found = fmt::format("one of epoch {}", batch.epoch)});
 }
 
 void Stage::submit(MicroBatch& batch, Stage* next) {

@@ -40,8 +40,8 @@ class Stage {
   /// link sets up at its first copy is set up before the first step. Throws what that throws.
   void open_link(Stage& next);
 
-  /// What lies on the stages is from now on that of this epoch of the plan: micro-batches of another
-  /// are refused. Nothing may be in flight.
+  /// What lies on the stages is from now on that of this epoch of the plan: micro-batches of
+  /// another are refused. Nothing may be in flight.
   void begin_epoch(int64_t epoch) { epoch_ = epoch; }
 
   StageSlot& slot(int index) { return buffers_.slots[static_cast<size_t>(index)]; }
