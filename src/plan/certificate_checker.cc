@@ -10,12 +10,14 @@
 #include "plan/cost_model.h"
 #include "plan/index.h"
 #include "plan/layout_checker.h"
+#include "plan/loss_replay.h"
 #include "plan/memory_model.h"
 
 namespace tessera {
 namespace {
 
 constexpr size_t kMaxReplayDevices = 8;
+constexpr int64_t kMostLossChoices = 20'000'000;   // a second
 constexpr int64_t kMostBlocks = int64_t{1} << 32;  // "any number", where there is no KV cache
 
 // Values come from a file: the largest there is has nothing above it.
@@ -266,6 +268,7 @@ class Checker {
                              c.value_ns, c.kv_blocks));
     if (lowered_) {
       if (fits_as_asked()) wrong_.say("optimality: the precision asked for fits");
+      if (c.loss_exact) replay_loss();
       return;  // room was not searched for
     }
     const int64_t below = roomy ? kNoSplit : one_percent_more(c.optimum_ns) + 1;
@@ -281,6 +284,17 @@ class Checker {
       wrong_.say(fmt::format("optimality: {} ns is possible, below {} ns", found, c.optimum_ns));
     if (found == kNoSplit && c.exact)
       wrong_.say(fmt::format("optimality: no split is as good as {} ns", c.optimum_ns));
+  }
+
+  void replay_loss() {
+    const int64_t claimed = plan_.certificate.loss;
+    const LossReplay least = loss_below(p_, kv_blocks_of(p_.workload), claimed, kMostLossChoices);
+    if (least.below != kNoSplit)
+      wrong_.say(
+          fmt::format("optimality: a loss of {} is possible, below {}", least.below, claimed));
+    if (!least.complete)
+      wrong_.say(fmt::format("optimality: least loss not replayed, {} choices were not enough",
+                             kMostLossChoices));
   }
 
   // Whether anything fits, with a precision for each unit.

@@ -18,10 +18,11 @@ namespace tessera {
 ///   optimality   with up to 8 devices, by certificate_replay.h, for the plan's precisions: the
 ///                slowest stage (throughput), optimum_ns, kv_blocks, and value_ns as the least with
 ///                that room; that the precision asked for does not fit where a lower one was
-///                taken; that nothing fits where the plan says so. With more devices one line says
-///                that this was left out.
-/// Not replayed: that no other choice of precisions has less loss, or the same loss and a lower
-/// value; what the certificate itself calls not exact; the hints of `why_not`.
+///                taken, and that no choice of precisions has less loss (loss_replay.h); that
+///                nothing fits where the plan says so. With more devices, or where the least loss
+///                takes more than a second, one line says that this was left out.
+/// Not replayed: that no other choice of precisions has the same loss and a lower value; what the
+/// certificate itself calls not exact; the hints of `why_not`.
 /// Throws Error when the problem makes no sense (validate_problem).
 std::vector<std::string> check_plan(const PlanProblem& problem, const Plan& plan);
 

@@ -8,11 +8,14 @@
 #include <string>
 #include <utility>
 
+#include "base/units.h"
 #include "plan/certificate_replay.h"
+#include "plan/loss_replay.h"
 #include "plan/memory_model.h"
 #include "plan/planner.h"
 #include "tests/plan/brute_force.h"
 #include "tests/plan/random_problem.h"
+#include "tests/plan/yi_34b.h"
 
 namespace tessera {
 namespace {
@@ -289,6 +292,44 @@ TEST(CheckPlanHonestly, RejectsAPlanWhoseOnlyFaultIsThatABetterOneExists) {
   EXPECT_GT(rejected, 20);
 }
 
+// One layer is kept from the precision it has in the best plan. All else of the plan that is left
+// is the best there is, and true: only the loss is needlessly high.
+TEST(CheckPlanHonestly, RejectsALayerThatIsNeedlesslyLow) {
+  int rejected = 0;
+  for (uint32_t seed = 0; seed < 200; ++seed) {
+    const PlanProblem problem = random_problem(seed, kMixed);
+    const Plan best = make_plan(problem, Objective::kLatency);
+    if (!best.fits || best.certificate.loss == 0) continue;
+    PlanProblem worse = problem;
+    worse.layers[0].costs.erase(best.stages[0].precisions[0]);
+    if (worse.layers[0].costs.empty() || !worse.layers[0].costs.contains(Precision::kInt4))
+      continue;
+    const Plan plan = make_plan(worse, Objective::kLatency);
+    if (!plan.fits || plan.certificate.loss <= best.certificate.loss) continue;
+    EXPECT_THAT(check_plan(problem, plan),
+                testing::ElementsAre(
+                    HasSubstr("is possible, below " + std::to_string(plan.certificate.loss))))
+        << "seed " << seed;
+    ++rejected;
+  }
+  EXPECT_GT(rejected, 20);
+}
+
+TEST(CheckPlanHonestly, RejectsOnePrecisionForAllWhereMixedOnesLoseLess) {
+  PlanProblem problem = yi_34b({rtx_3090(0)});
+  problem.devices[0].budget_bytes = 37000 * kMiB;
+  problem.precisions = {Precision::kBF16, Precision::kInt8, Precision::kInt6, Precision::kInt5,
+                        Precision::kInt4};
+  const Plan best = make_plan(problem, Objective::kLatency);
+  EXPECT_THAT(check_plan(problem, best), IsEmpty());
+
+  PlanProblem uniform = problem;
+  uniform.precisions = {Precision::kInt8, Precision::kInt4};  // the best of these: int8 for all
+  const Plan plan = make_plan(uniform, Objective::kLatency);
+  ASSERT_TRUE(plan.fits);
+  EXPECT_THAT(check_plan(problem, plan), testing::ElementsAre(HasSubstr("is possible, below")));
+}
+
 TEST(CheckPlanHonestly, SaysThatItDidNotReplayManyDevices) {
   PlanProblem problem;
   for (uint32_t seed = 0; !make_plan(problem = random_problem(seed), Objective::kLatency).fits;)
@@ -313,6 +354,36 @@ TEST(LeastValue, IsThatOfTryingEveryPlan) {
     const BruteForce best = brute_force(problem, Objective::kLatency);
     ASSERT_EQ(least, best.fits ? best.optimum_ns : kNoSplit) << "seed " << seed;
   }
+}
+
+TEST(LossBelow, IsTheLeastLossOfAnyPlan) {
+  constexpr int64_t kAny = 100'000'000;
+  int fitting = 0;
+  for (uint32_t seed = 0; seed < kInstances; ++seed) {
+    const PlanProblem problem = random_problem(seed, kMixed);
+    const int64_t blocks = kv_blocks_of(problem.workload);
+    const Plan best = make_plan(problem, Objective::kLatency);  // judged by brute force elsewhere
+    if (!best.fits) {
+      ASSERT_EQ(loss_below(problem, blocks, kNoSplit, kAny).below, kNoSplit) << "seed " << seed;
+      continue;
+    }
+    ++fitting;
+    const int64_t least = best.certificate.loss;
+    ASSERT_LE(least_loss_bound(problem, blocks), least) << "seed " << seed;
+    ASSERT_EQ(loss_below(problem, blocks, least, kAny).below, kNoSplit) << "seed " << seed;
+    ASSERT_EQ(loss_below(problem, blocks, least + 1, kAny).below, least) << "seed " << seed;
+    ASSERT_TRUE(loss_below(problem, blocks, least + 1, kAny).complete) << "seed " << seed;
+  }
+  EXPECT_GT(fitting, kInstances / 3);
+}
+
+TEST(LossBelow, SaysThatItGaveUp) {
+  PlanProblem problem = random_problem(0, kMixed);
+  for (uint32_t seed = 1; !make_plan(problem, Objective::kLatency).fits; ++seed)
+    problem = random_problem(seed, kMixed);
+  const LossReplay found = loss_below(problem, kv_blocks_of(problem.workload), kNoSplit, 1);
+  EXPECT_FALSE(found.complete);
+  EXPECT_EQ(found.below, kNoSplit);
 }
 
 INSTANTIATE_TEST_SUITE_P(Objectives, CheckPlan,
