@@ -1,5 +1,5 @@
 // What exact planning buys over the placement rules of other engines, and how long it takes.
-//   plan_bench          both tables, as in docs/planner.md
+//   plan_bench          both tables; the first stands in docs/planner.md
 //   plan_bench rules    the first alone
 //   plan_bench time     the second alone
 

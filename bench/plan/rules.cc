@@ -110,8 +110,11 @@ Placement back_to_front(const PlanProblem& p, const Profile& profile, int64_t kv
 
 Plan build(const PlanProblem& p, const Profile& profile, const Placement& placement,
            Objective objective) {
-  std::vector<DeviceClass> classes;  // one a device: the order is the rule's
-  for (int d = 0; d < static_cast<int>(p.devices.size()); ++d) classes.push_back({.members = {d}});
+  // One a device: the order is the rule's. Twice in it, for tower and embedding on a device without
+  // layers that is too small for both: they are then listed apart, and the plan does not fit.
+  std::vector<DeviceClass> classes;
+  for (int d = 0; d < static_cast<int>(p.devices.size()); ++d)
+    classes.push_back({.members = {d, d}});
   Split split;
   int first = 0;
   for (size_t d = 0; d < classes.size(); ++d) {
@@ -132,8 +135,10 @@ Plan build(const PlanProblem& p, const Profile& profile, const Placement& placem
   const int64_t kv_blocks = kv_blocks_of(p.workload);
   Plan plan = build_plan(p, classes, profile, split, kv_blocks, objective);
   const auto over = [](const PlanStage& s) { return s.bytes.total() > s.budget_bytes; };
+  const std::vector<PlanStage>& sides = plan.side_devices;
   plan.fits = std::none_of(plan.stages.begin(), plan.stages.end(), over) &&
-              std::none_of(plan.side_devices.begin(), plan.side_devices.end(), over);
+              std::none_of(sides.begin(), sides.end(), over) &&
+              !(sides.size() == 2 && sides[0].device == sides[1].device);
   if (!plan.fits) plan.kv_room_tokens = 0;
   const Goal goal = objective == Objective::kThroughput ? Goal::kBottleneck : Goal::kAnswer;
   evaluate(Instance(p, classes, profile, kv_blocks, goal), split);
