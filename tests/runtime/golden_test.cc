@@ -11,9 +11,10 @@ namespace tessera {
 namespace {
 
 // The oracle in f32 differs from the formulas in f64 by up to 1.7e-5 (features), 9.2e-6 (rows) and
-// 1.1e-4 (logits); so do we, from another side. Ten times that still tells every small mistake
-// that docs/oracle.md tried (the smallest of them moves the logits by 1e-2).
-constexpr double kFeatureTolerance = 2e-4, kRowTolerance = 1e-4, kLogitTolerance = 1e-3;
+// 1.1e-4 (hidden states, logits); so do we, from another side. Ten times that still tells every
+// small mistake that docs/oracle.md tried (the smallest of them moves the logits by 1e-2).
+constexpr double kFeatureTolerance = 2e-4, kRowTolerance = 1e-4;
+constexpr double kHiddenTolerance = 1e-3, kLogitTolerance = 1e-3;
 
 double largest_difference(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size()) return INFINITY;
@@ -97,6 +98,38 @@ TEST_P(Golden, VisionMatchesAtEverySeam) {
       EXPECT_LT(
           largest_difference(engine.pipeline().vision().features(), seams.at(name + "features")),
           kFeatureTolerance);
+    }
+  }
+}
+
+// A device for each layer: what a stage has passed on is the hidden state behind its layer.
+TEST_P(Golden, DecoderMatchesAtEverySeam) {
+  const auto& [checkpoint, recorded] = GetParam();
+  const std::string dir = golden_dir(checkpoint);
+  const ModelSpec model = describe_model(read_model_config(dir));
+  const auto hidden_size = static_cast<size_t>(model.config.decoder.hidden);
+  constexpr int64_t kWholePrompt = 640;
+  TestEngine engine(dir, {.layers = std::vector<int64_t>(model.layers.size(), 1)}, Precision::kF32,
+                    kWholePrompt, 1, 1);
+  Pipeline& pipeline = engine.pipeline();
+  for (const GoldenCase& golden : read_goldens(recorded)) {
+    const auto seams = read_seams(golden);
+    for (size_t turn = 0; turn < golden.turns.size(); ++turn) {
+      SCOPED_TRACE(golden.name + " turn " + std::to_string(turn));
+      const std::string name = "turn" + std::to_string(turn) + ".";
+      const std::vector<float> logits = engine.first_logits(request_of(golden, turn));
+      EXPECT_LT(largest_difference(logits, seams.at(name + "logits")), kLogitTolerance);
+
+      MicroBatch& next = pipeline.acquire();  // of the slot that has just been used
+      const int slot = next.slot;
+      pipeline.release(next);
+      std::vector<float> hidden;
+      for (int stage = 0; stage < pipeline.stage_count(); ++stage) {
+        const Tensor& rows = pipeline.stage(stage).slot(slot).hidden;
+        const float* last = rows.f32() + (golden.turns[turn].prompt_tokens - 1) * rows.cols();
+        hidden.insert(hidden.end(), last, last + hidden_size);
+      }
+      EXPECT_LT(largest_difference(hidden, seams.at(name + "hidden")), kHiddenTolerance);
     }
   }
 }

@@ -59,18 +59,22 @@ TestEngine::TestEngine(const std::string& dir, const LayerSplit& split, Precisio
   loaded_ = load_weights(pipeline_->load_targets(), weights_, {}, {}, nullptr);
 }
 
+TestEngine::Prompt TestEngine::read_prompt(const Request& request, const CancelFlag* cancel) {
+  Prompt prompt{.tokens = make_prompt_tokens(*tokenizer_, chat(), request.messages,
+                                             model_.vision ? model_.config.vision->rows_out() : 0),
+                .pictures = {}};
+  if (model_.vision)
+    for (const auto& pixels : read_pictures(request.messages, *model_.config.preprocess))
+      prompt.pictures.push_back(pipeline_->vision().encode(pixels, cancel));
+  return prompt;
+}
+
 Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,
                        const Engine::OnText& on_text) {
-  const bool pictures_taken = model_.vision.has_value();
-  const ChatTemplate chat = ChatTemplate::named(pictures_taken ? "mm_default" : "plain");
-  const PromptTokens prompt = make_prompt_tokens(
-      *tokenizer_, chat, request.messages, pictures_taken ? model_.config.vision->rows_out() : 0);
-  std::vector<std::unique_ptr<ImageRows>> pictures;
-  if (pictures_taken)
-    for (const auto& pixels : read_pictures(request.messages, *model_.config.preprocess))
-      pictures.push_back(pipeline_->vision().encode(pixels, cancel));
-  const std::vector<std::string> stops = request.stop_strings.value_or(
-      std::vector<std::string>(chat.stop_strings().begin(), chat.stop_strings().end()));
+  const auto [prompt, pictures] = read_prompt(request, cancel);
+  const ChatTemplate template_used = chat();
+  const std::vector<std::string> stops = request.stop_strings.value_or(std::vector<std::string>(
+      template_used.stop_strings().begin(), template_used.stop_strings().end()));
   Answer answer;
   answer.prompt_ids = prompt.prompt_ids;
   answer.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
@@ -79,6 +83,12 @@ Answer TestEngine::ask(const Request& request, const CancelFlag* cancel,
              cancel)
       .run(prompt, pictures, request.max_new_tokens, answer);
   return answer;
+}
+
+std::vector<float> TestEngine::first_logits(const Request& request) {
+  const auto [prompt, pictures] = read_prompt(request, nullptr);
+  BlockTable table(*blocks_);
+  return runner_->prefill(prompt, pictures, table, {}, true, nullptr).logits;
 }
 
 LayerSplit whole_on_one(const ModelSpec& model) {

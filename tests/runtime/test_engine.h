@@ -36,6 +36,9 @@ class TestEngine {
   Answer ask(const Request& request, const CancelFlag* cancel = nullptr,
              const Engine::OnText& on_text = {});
 
+  /// The logits after the prompt of `request`, [vocab].
+  std::vector<float> first_logits(const Request& request);
+
   const ModelSpec& model() const { return model_; }
   Pipeline& pipeline() { return *pipeline_; }
   BlockPool& blocks() { return *blocks_; }
@@ -45,6 +48,13 @@ class TestEngine {
   const LoadResult& loaded() const { return loaded_; }
 
  private:
+  struct Prompt {
+    PromptTokens tokens;
+    std::vector<std::unique_ptr<ImageRows>> pictures;
+  };
+  Prompt read_prompt(const Request& request, const CancelFlag* cancel);
+  ChatTemplate chat() const { return ChatTemplate::named(model_.vision ? "mm_default" : "plain"); }
+
   ModelSpec model_;
   std::unique_ptr<Tokenizer> tokenizer_;
   CheckpointWeights weights_;
