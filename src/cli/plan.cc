@@ -26,7 +26,7 @@ int execute(const PlanCommand& command) {
   options.log = console.log_sink();
   const Plan plan = plan_model(options);
   if (!options.plan_file.empty()) console.say(options.plan_file + ": all that it says holds");
-  if (plan.fits && !command.svg_file.empty())
+  if (!command.svg_file.empty())  // one that does not fit shows what is missing
     write_file_atomic(command.svg_file, plan_to_svg(plan, model_name(command.engine.model_path) +
                                                               " on " + command.engine.devices));
   // One that does not fit has no table; the line below says why.

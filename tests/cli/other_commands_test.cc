@@ -53,6 +53,15 @@ TEST(Plan, DrawsAPicture) {
               HasSubstr("none/plan.svg"));
 }
 
+TEST(Plan, DrawsWhatDoesNotFit) {
+  TempFolder folder;
+  const std::string file = folder.path("plan.svg");
+  const Args args = {"plan",        "--model-path", kYi34,   "--devices", "2x24GiB",
+                     "--precision", "bf16",         "--svg", file};
+  EXPECT_THAT(failure_of(args, 1), HasSubstr("does not fit"));
+  EXPECT_THAT(read_file(file, 1 << 20), AllOf(HasSubstr("<svg"), HasSubstr("does not fit")));
+}
+
 TEST(Plan, IsCheckedByCodeOfItsOwn) {
   TempFolder folder;
   const Args args = {"plan", "--model-path", kYi34, "--devices", "3x24GiB"};
