@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "tests/cli/programs.h"
 #include "tests/support/temp_folder.h"
 
@@ -60,6 +62,22 @@ TEST(Plan, DrawsWhatDoesNotFit) {
                      "--precision", "bf16",         "--svg", file};
   EXPECT_THAT(failure_of(args, 1), HasSubstr("does not fit"));
   EXPECT_THAT(read_file(file, 1 << 20), AllOf(HasSubstr("<svg"), HasSubstr("does not fit")));
+}
+
+// The table and the picture that the README shows are what the program gives today.
+TEST(Plan, IsTheReadmes) {
+  TempFolder folder;
+  const std::string source = kGolden + "/../..", drawn = folder.path("plan.svg");
+  std::filesystem::create_directory_symlink(std::filesystem::absolute(kYi34),
+                                            folder.path("Yi-VL-34B"));
+  const ProgramResult plan =
+      run_tessera({"plan", "--model-path", folder.path("Yi-VL-34B") + "/config.json", "--devices",
+                   "3x24GiB", "--svg", drawn});
+  EXPECT_EQ(plan.status, 0) << plan.err;
+  EXPECT_THAT(read_file(source + "/README.md", 1 << 20), HasSubstr("3x24GiB\n" + plan.out));
+  EXPECT_EQ(read_file(drawn, 1 << 20),
+            read_file(source + "/docs/images/yi-vl-34b-3x24gib.svg", 1 << 20))
+      << "draw it anew, by that command and --svg";
 }
 
 TEST(Plan, IsCheckedByCodeOfItsOwn) {
