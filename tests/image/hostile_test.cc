@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <chrono>
+#include <ctime>
 #include <random>
 
 #include "image/decode.h"
@@ -108,14 +108,13 @@ int64_t peak_kib() {
 }
 
 TEST(HostilePicture, BombsAreRefusedByTheirHeaders) {
-  using Clock = std::chrono::steady_clock;
   const int64_t before_kib = peak_kib();
   for (const std::string& bomb :
        {jpeg_of_size(60000, 60000), png_of_size(60000, 60000), gif_of_size(60000, 60000),
         webp_of_size(16383, 16383), jpeg_of_size(0, 10), png_of_size(0, 10), gif_of_size(0, 10)}) {
-    const Clock::time_point start = Clock::now();
+    const std::clock_t start = std::clock();  // of this process: others delay nothing
     EXPECT_NE(error_of([&] { decode_image(as_bytes(bomb), "bomb"); }), "no error");
-    EXPECT_LT(Clock::now() - start, std::chrono::milliseconds(100));
+    EXPECT_LT(std::clock() - start, CLOCKS_PER_SEC / 10);
   }
   EXPECT_THAT(error_of([] { decode_image(as_bytes(png_of_size(60000, 60000)), "bomb"); }),
               HasSubstr("bomb: picture size: expected 1 to 65535 pixels a side"));
