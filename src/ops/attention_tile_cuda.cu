@@ -344,7 +344,8 @@ __global__ void __launch_bounds__(kTileThreads<kDim>, 1)
   for (int i = 0; i < kDim / 16; ++i) queries.q[i] = query_words(q[0], q[1], i, t, call.head_dim);
   longest = warp_largest(longest);
   shortest = -warp_largest(-shortest);
-  if (lane == 0) shared.limits[warp % kTileWarps] = longest;
+  // Of the two warps that share queries one says it: two writes of the same are a race as well.
+  if (lane == 0 && warp < kTileWarps) shared.limits[warp] = longest;
   __syncthreads();
   int limit = 0;
 #pragma unroll
