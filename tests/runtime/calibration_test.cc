@@ -99,6 +99,25 @@ TEST_F(Calibration, WhatIsBrokenIsMeasuredAnew) {
   }
 }
 
+// Of GPUs, whose links open_devices' emulated ones measure each time.
+TEST_F(Calibration, ALinkIsMeasuredOnceInEachDirection) {
+  int measured = 0;
+  const auto link = [&](const char* from_to) {
+    return calibrated_link(
+        from_to, [&] { return Link{.bytes_per_s = 1e9 * ++measured, .latency_s = 1e-6}; });
+  };
+  EXPECT_EQ(link("host to GPU-1").bytes_per_s, 1e9);
+  EXPECT_EQ(link("GPU-1 to host").bytes_per_s, 2e9);
+  EXPECT_EQ(link("host to GPU-1").bytes_per_s, 1e9);
+  EXPECT_EQ(link("host to GPU-1").latency_s, 1e-6);
+  EXPECT_EQ(measured, 2);
+  Json broken = content();
+  broken["links"]["host to GPU-1"]["bytes_per_s"] = 0;
+  write_file_atomic(calibration_file(), broken.dump());
+  EXPECT_EQ(link("host to GPU-1").bytes_per_s, 3e9);
+  EXPECT_EQ(link("GPU-1 to host").bytes_per_s, 2e9);
+}
+
 TEST_F(Calibration, AFolderThatCannotBeWrittenCostsNothingElse) {
   ::setenv("XDG_CACHE_HOME", "/dev/null", 1);
   EXPECT_GT(calibrated_rates(1, best_isa(), kSpeed).kv(KvFormat::kInt8), 0);
