@@ -69,6 +69,18 @@ TEST_P(AttentionCuda, AnyHeadsAnyWidth) {
   }
 }
 
+// Each instance of each kernel in as few steps as show what its threads do to each other: for
+// ThreadSanitizer and other orders of threads, which take long.
+TEST_P(AttentionCuda, EachKernelInAFewSteps) {
+  for (const KvFormat format : kKvFormats) {
+    OpDevice device = open();
+    for (const int64_t dim : {18, 64, 80, 96, 128, 250, 33})
+      if (format != KvFormat::kF32 || dim > 128)
+        expect_one_row(device, GetParam(), format, 2, 1, dim, 70, 9);
+    expect_one_row(device, GetParam(), format, 2, 1, 64, 260, 1);  // two splits, to be combined
+  }
+}
+
 // Sequences in one pool of pages, and a batch of the last rows of each.
 struct Batch {
   std::vector<float> q, memory;

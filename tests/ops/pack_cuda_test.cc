@@ -128,6 +128,21 @@ TEST_P(PackCuda, WritesTheBytesOfTheCpu) {
         }
 }
 
+// For ThreadSanitizer and other orders of threads, which take long.
+TEST_P(PackCuda, EachKernelInAFewSteps) {
+  OpDevice device = open();
+  for (const Precision precision : kStored) {
+    const PackedMatrix shape = {.precision = precision, .out = 18, .in = 257};
+    const Bytes from = as_dtype(weights(18, 257), DType::kBF16);
+    const int64_t parts[] = {0, 5, 18};
+    EXPECT_EQ(
+        first_difference(packed_on_gpu(device, shape, from, DType::kBF16, shape.bytes(), parts),
+                         packed_on_cpu(shape, from, DType::kBF16, shape.bytes())),
+        "")
+        << precision_name(precision);
+  }
+}
+
 TEST_P(PackCuda, WritesTheBytesOfTheCpuAtAModelsWidth) {
   OpDevice device = open();
   for (const Precision precision : kStored)

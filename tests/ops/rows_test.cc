@@ -280,30 +280,36 @@ TEST(Activations, SameBitsInEveryColumnAndOnEveryInstructionSet) {
   }
 }
 
+struct PatchCase {
+  int64_t channels, height, width, patch;
+};
+
+void expect_every_pixel(OpDevice device, const PatchCase& c) {
+  auto pixels = normal(c.channels * c.height * c.width, 1);
+  const int64_t rows = c.height / c.patch * (c.width / c.patch);
+  const int64_t cols = c.channels * c.patch * c.patch;
+  std::vector<float> got(static_cast<size_t>(rows * (cols + 1)), 99);
+  Tensor out = device.view(got, {rows, cols + 1}).slice_cols(1, cols);
+  patchify(device.stream(), device.view(pixels, {c.channels, c.height, c.width}), c.patch, out);
+  device.wait();
+  for (int64_t ch = 0; ch < c.channels; ++ch)
+    for (int64_t y = 0; y < c.height; ++y)
+      for (int64_t x = 0; x < c.width; ++x) {
+        const int64_t row = y / c.patch * (c.width / c.patch) + x / c.patch;
+        const int64_t col = (ch * c.patch + y % c.patch) * c.patch + x % c.patch;
+        ASSERT_EQ(got[static_cast<size_t>(row * (cols + 1) + 1 + col)],
+                  pixels[static_cast<size_t>((ch * c.height + y) * c.width + x)]);
+      }
+  for (int64_t r = 0; r < rows; ++r) ASSERT_EQ(got[static_cast<size_t>(r * (cols + 1))], 99);
+}
+
 TEST_P(PatchifyOp, PutsEveryPixelWhereTheFormulaSays) {
-  struct Case {
-    int64_t channels, height, width, patch;
-  };
-  for (const Case c : {Case{3, 4, 6, 2}, Case{1, 1, 1, 1}, Case{3, 28, 42, 14}, Case{2, 9, 3, 3},
-                       Case{3, 448, 448, 14}}) {
-    OpDevice device = open();
-    auto pixels = normal(c.channels * c.height * c.width, 1);
-    const int64_t rows = c.height / c.patch * (c.width / c.patch);
-    const int64_t cols = c.channels * c.patch * c.patch;
-    std::vector<float> got(static_cast<size_t>(rows * (cols + 1)), 99);
-    Tensor out = device.view(got, {rows, cols + 1}).slice_cols(1, cols);
-    patchify(device.stream(), device.view(pixels, {c.channels, c.height, c.width}), c.patch, out);
-    device.wait();
-    for (int64_t ch = 0; ch < c.channels; ++ch)
-      for (int64_t y = 0; y < c.height; ++y)
-        for (int64_t x = 0; x < c.width; ++x) {
-          const int64_t row = y / c.patch * (c.width / c.patch) + x / c.patch;
-          const int64_t col = (ch * c.patch + y % c.patch) * c.patch + x % c.patch;
-          ASSERT_EQ(got[static_cast<size_t>(row * (cols + 1) + 1 + col)],
-                    pixels[static_cast<size_t>((ch * c.height + y) * c.width + x)]);
-        }
-    for (int64_t r = 0; r < rows; ++r) ASSERT_EQ(got[static_cast<size_t>(r * (cols + 1))], 99);
-  }
+  for (const PatchCase& c : {PatchCase{3, 4, 6, 2}, {1, 1, 1, 1}, {3, 28, 42, 14}, {2, 9, 3, 3}})
+    expect_every_pixel(open(), c);
+}
+
+TEST_P(PatchifyOp, OfAPictureOfRealSizeToo) {
+  expect_every_pixel(open(), {3, 448, 448, 14});
 }
 
 TEST(Patchify, NamesTheArgumentThatIsWrong) {
