@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A GPU is at hand for a short while: proves on it what only it can show, and measures. In three parts, because the
-# machine with the GPU may have no compiler and no network:
+# machine with the GPU may have no compiler, no network and no repository's history (Python it has):
 #   scripts/gpu_day.sh pack              here: builds for the GPU, records what emulated GPUs answer, and gathers all that
 #                                        a run needs in build/gpu-day (about 50 MB)
 #   scripts/gpu_day.sh run [OUT] [SECONDS]
@@ -8,7 +8,7 @@
 #                                        written as it ends, into OUT (build/gpu-day-results); a step that fails stops no
 #                                        other; all in SECONDS (1800): what no longer fits is skipped
 #   scripts/gpu_day.sh page OUT          here: bench/results/DATE-CARD.md and .json from what came back
-#   scripts/gpu_day.sh rehearse          here, without a GPU: pack and run on emulated ones, with the demo model
+#   scripts/gpu_day.sh rehearse          here, without a GPU: pack, run and page on emulated ones, with the demo model
 source "$(dirname "$0")/common.sh"
 
 CARD_ARCHITECTURES=${CARD_ARCHITECTURES:-"80-virtual;90-real"}
@@ -32,20 +32,27 @@ gather() {  # gather BUILD PROGRAM...
 }
 
 
-# The demo's answers, a line each: what emulated GPUs say, and GPUs are to say.
+# The demo's answers with their first logits, a line each: what emulated GPUs say, and GPUs are to say.
 answers() {  # answers TESSERA DEVICES
-  local precision picture
+  local precision picture failed=
   for precision in "${precisions[@]}"; do
     for picture in "${pictures[@]}"; do
-      printf '%s %s ' "$precision" "$picture"
+      printf '%s %s\t' "$precision" "$(basename "$picture")"
       "$1" run --model-path models/demo --devices "$2" --precision "$precision" --temperature 0 \
-        --image-file "$picture" --question "$question" --max-new-tokens 24 --quiet
+        --image-file "$picture" --question "$question" --max-new-tokens 24 --json --quiet || { failed=yes; echo; }
     done
   done
+  [ -z "$failed" ]
 }
 
 build_emulated() {
-  build cuda-emulated tessera ops_test
+  cmake --preset cuda-emulated -DTESSERA_BENCH=ON >&2
+  build cuda-emulated tessera ops_test cuda_bench
+}
+
+# What is packed: the machine with the GPU cannot ask.
+record_commit() {
+  git describe --always --abbrev=40 --dirty --exclude '*' > "$pack/commit.txt"
 }
 
 pack_for_gpu() {
@@ -55,17 +62,19 @@ pack_for_gpu() {
     "-DCMAKE_CUDA_ARCHITECTURES=$CARD_ARCHITECTURES" >&2
   cmake --build build/gpu-day-build --target tessera ops_test cuda_bench >&2
   gather build/gpu-day-build src/cli/tessera tests/ops/ops_test bench/ops/cuda_bench
+  record_commit
   # Weights are drawn while they load, so 65 GiB are a small folder. Needs numpy.
   python3 tools/checkpoints/synthetic.py "$pack/model" --shape 34b --random >&2
   say "What emulated GPUs answer"
   build_emulated
-  answers build/cuda-emulated/src/cli/tessera 3xcuda:0@16MiB > "$pack/answers.txt"
+  answers build/cuda-emulated/src/cli/tessera 3xcuda:0@16MiB > "$pack/answers.jsonl"
   du -sh "$pack" >&2
 }
 
 out=
 until=
 op_tests="*/cuda"
+kernels="copy|attention|matmul/(bf16|bf16_cublaslt|int8|int4)/(1|8|1100)/7168/40960" all_kernels=.
 patience=1  # what limits are multiplied with: emulated GPUs are slow
 # step LIMIT NAME COMMAND...: at most LIMIT seconds, and not past the end; its output into OUT/NAME.txt and NAME.log, how
 # it ended into OUT/steps.txt.
@@ -93,8 +102,9 @@ limited() {
   fi
 }
 
-same_answers() {  # same_answers DEVICES
-  diff "$pack/answers.txt" <(answers "$pack/bin/tessera" "$1")
+same_answers() {  # same_answers DEVICES GOT
+  answers "$pack/bin/tessera" "$1" > "$2" || true  # those that are missing are named
+  python3 tools/same_answers.py "$pack/answers.jsonl" "$2"
 }
 
 # bench_model PRECISION DEVICES OUT: beside it, what the driver says is in use.
@@ -115,21 +125,24 @@ run_all() {
   out=${1:-build/gpu-day-results}
   until=$((SECONDS + ${2:-1800}))
   mkdir -p "$out"
+  out=$(realpath "$out")
+  export XDG_CACHE_HOME="$out/cache"  # rates of kernels and links are measured anew, and stay with the results
   export LD_LIBRARY_PATH="$PWD/$pack/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   : > "$out/steps.txt"
-  git rev-parse HEAD > "$out/commit.txt" 2>/dev/null || true
+  cp "$pack/commit.txt" "$out/"
+  date -u +%Y-%m-%dT%H:%MZ > "$out/date.txt"
   local graphs="$devices{graphs=on}" library="$devices{gemm=cublaslt}"
   export context prompt  # for functions, which run in a shell of their own
   # What only a GPU can show of rightness, ...
   step 30 card sh -c 'nvidia-smi; nvidia-smi -q; nvidia-smi topo -m'
   step 60 devices "$pack/bin/tessera" devices --json
   step 180 tests_ops "$pack/bin/ops_test" "--gtest_filter=$op_tests" --gtest_brief=1 "--gtest_output=json:$out/tests_ops.json"
-  step 120 answers_one_device same_answers "$one"
-  step 120 answers_three_devices same_answers "$three"
-  step 120 answers_as_graphs same_answers "$three{graphs=on}"
+  step 120 answers_one_device same_answers "$one" "$out/answers_one_device.jsonl"
+  step 120 answers_three_devices same_answers "$three" "$out/answers_three_devices.jsonl"
+  step 120 answers_as_graphs same_answers "$three{graphs=on}" "$out/answers_as_graphs.jsonl"
   # ... then of speed: 34B's shape, and the kernels that its time goes to; all others last.
   step 240 bench_model_bf16 bench_model bf16 "$devices" "$out/memory_bf16.csv"
-  step 120 bench_kernels "$pack/bin/cuda_bench" '--benchmark_filter=matmul/(bf16|bf16_cublaslt|int8|int4)/(1|8|1100)/7168/40960|attention' \
+  step 120 bench_kernels "$pack/bin/cuda_bench" "--benchmark_filter=$kernels" \
     "--benchmark_out=$out/bench_kernels.json"
   step 180 answer_about_a_picture "$pack/bin/tessera" run --model-path "$pack/model" --devices "$devices" --precision bf16 \
     --context "$context" --temperature 0 --image-file "${pictures[0]}" --question "$question" --max-new-tokens 8 --json --quiet
@@ -139,7 +152,7 @@ run_all() {
   # Beside bench_model_bf16: fails in a line where LD_LIBRARY_PATH shows no libcublasLt.so.13, which no pack brings (540 MB).
   step 240 bench_model_bf16_cublaslt bench_model bf16 "$library" "$out/memory_bf16_cublaslt.csv"
   step 240 bench_model_bf16_graphs bench_model bf16 "$graphs" "$out/memory_bf16_graphs.csv"
-  step 900 bench_all_kernels "$pack/bin/cuda_bench" "--benchmark_out=$out/bench_all_kernels.json"
+  step 900 bench_all_kernels "$pack/bin/cuda_bench" "--benchmark_filter=$all_kernels" "--benchmark_out=$out/bench_all_kernels.json"
   ! grep -q failed "$out/steps.txt"
 }
 
@@ -164,15 +177,17 @@ case ${1:-} in
     export PICTURES=1
     pictures=("${pictures[0]}")
     build_emulated
-    gather build/cuda-emulated src/cli/tessera tests/ops/ops_test
-    printf '#!/bin/sh\necho "no benchmarks of kernels on emulated GPUs"\n' > "$pack/bin/cuda_bench"
-    chmod +x "$pack/bin/cuda_bench"
+    gather build/cuda-emulated src/cli/tessera tests/ops/ops_test bench/ops/cuda_bench
+    record_commit
     cp -r models/demo "$pack/model"
-    answers "$pack/bin/tessera" 3xcuda:0@16MiB > "$pack/answers.txt"
+    answers "$pack/bin/tessera" 3xcuda:0@16MiB > "$pack/answers.jsonl"
     export TESSERA_EMULATED_GPUS=1x2GiB
     devices=3xcuda:0@16MiB one=cuda:0@64MiB three=3xcuda:0@16MiB context=512 prompt=40
     patience=10 op_tests="*Op.*/cuda-*Sample*:*Matmul*:*Attention*"  # ctest runs all of them
-    run_all build/gpu-day-results 7200
+    kernels="copy|attention|matmul/(bf16|bf16_cublaslt|int4)/(1|17)/" all_kernels="copy|matmul/int8/8/"
+    run_all build/gpu-day-results 7200 || status=$?
+    python3 tools/gpu_day_page.py "$out" --results "$out/page"
+    exit "${status:-0}"
     ;;
   *)
     sed -n '2,13s/^# \{0,1\}//p' "$0" >&2

@@ -37,13 +37,15 @@ def compare(name: str, want: dict[str, Any], got: dict[str, Any] | None) -> tupl
         return f"{name}: no answer", False
     logits = dict(map(tuple, got["first_logits"]))
     pairs = [(value, logits[token]) for token, value in want["first_logits"] if token in logits]
-    apart, allowed = max((abs(a - b) for a, b in pairs), default=float("inf")), MOST_APART[name.split()[0]]
+    if not pairs or None in (number for pair in pairs for number in pair):  # null: NaN
+        return f"{name}: no logits to compare", False
+    apart, allowed = max(abs(a - b) for a, b in pairs), MOST_APART[name.split()[0]]
     # The last of the largest may be others where several are nearly level.
     same_tokens = len(pairs) >= 3 * len(want["first_logits"]) / 4
     same_text = got["text"] == want["text"]
     said = (f"{name}: {'the same text' if same_text else 'another text: ' + repr(got['text']) + ' for ' + repr(want['text'])}, "
             f"{len(pairs)} of {len(want['first_logits'])} largest logits apart by at most {apart:.3g}, allowed {allowed:g}")
-    return said, same_text and same_tokens and apart <= allowed  # NaN is not
+    return said, same_text and same_tokens and apart <= allowed
 
 
 def main() -> int:

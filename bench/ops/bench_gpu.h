@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bench/ops/cuda_limits.h"
@@ -13,6 +14,20 @@
 #include "device/cuda_stream.h"
 
 namespace tessera {
+
+/// Emulated GPUs show that benchmarks run, and no speed: sizes are divided by this, and each runs
+/// once.
+inline constexpr int64_t kSmaller = kCudaEmulated ? 16 : 1;
+/// What must be read in turn so that nothing of it is in the L2 cache.
+inline constexpr uint64_t kBeyondCaches = kCudaEmulated ? 1 : uint64_t{512} << 20;
+
+/// Timed by the card's own clock.
+inline benchmark::internal::Benchmark* register_on_gpu(
+    const std::string& name, const std::function<void(benchmark::State&)>& body) {
+  auto* bench = benchmark::RegisterBenchmark(name.c_str(), body);
+  if (kCudaEmulated) bench->Iterations(1);
+  return bench->UseManualTime()->Unit(benchmark::kMicrosecond);
+}
 
 /// A card, and what it can do at most.
 class BenchGpu {
@@ -26,7 +41,7 @@ class BenchGpu {
         stream_(device_->open_stream("bench")),
         start_(device_->make_event()),
         end_(device_->make_event()) {
-    const uint64_t bytes = uint64_t{1} << 30;
+    const uint64_t bytes = kCudaEmulated ? uint64_t{1} << 20 : uint64_t{1} << 30;
     const DeviceBuffer data = filled(bytes);
     auto* sum = static_cast<uint32_t*>(data.data());
     double operations = 0;
@@ -56,7 +71,7 @@ class BenchGpu {
   /// Memory with random bytes: zeros would cost less power, and so more than they should be worth.
   DeviceBuffer filled(uint64_t bytes) {
     DeviceBuffer buffer = device_->allocate(bytes, MemoryKind::kWeights, "bench");
-    std::vector<uint32_t> random((16 << 20) / 4);
+    std::vector<uint32_t> random((16 << 20) / 4 / kSmaller);
     uint32_t state = 1;
     for (uint32_t& word : random) word = (state = state * 1664525 + 1013904223) & 0xbfbfbfbf;
     const auto source = std::as_bytes(std::span(random));
@@ -90,5 +105,8 @@ class BenchGpu {
 
 /// Yi-34B's shapes.
 void register_attention(BenchGpu& gpu);
+
+/// Between the card and pinned memory, and within the card.
+void register_copies(BenchGpu& gpu);
 
 }  // namespace tessera

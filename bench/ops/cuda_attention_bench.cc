@@ -43,7 +43,6 @@ DeviceBuffer normals(BenchGpu& gpu, int64_t count) {
 
 // Several layers in turn, so that no keys are in the L2 cache when they are read.
 void paged_attention_bench(benchmark::State& state, BenchGpu& gpu, const AttentionSize& size) {
-  constexpr uint64_t kBeyondCaches = uint64_t{512} << 20;
   const int64_t heads = 56, kv_heads = 8, dim = 128, width = kv_heads * dim;
   const int64_t blocks = (size.context + kBlockTokens - 1) / kBlockTokens;
   const int64_t pages = size.sequences * blocks, rows = size.sequences * size.rows;
@@ -109,7 +108,7 @@ void paged_attention_bench(benchmark::State& state, BenchGpu& gpu, const Attenti
 
 // The vision tower of Yi-VL at 448 pixels.
 void full_attention_bench(benchmark::State& state, BenchGpu& gpu) {
-  const int64_t tokens = 1025, heads = 16, width = heads * 80;
+  const int64_t tokens = 1025 / kSmaller, heads = 16, width = heads * 80;
   const DeviceBuffer qkv = normals(gpu, tokens * 3 * width), out = normals(gpu, tokens * width);
   const DeviceBuffer room = gpu.device().allocate(64 << 20, MemoryKind::kArena, "bench");
   const Tensor all(qkv.data(), &gpu.device(), DType::kF32, {tokens, 3 * width});
@@ -142,16 +141,16 @@ void register_attention(BenchGpu& gpu) {
                                      {format, 1, 16, 4096},
                                      {format, 1, 256, 4096},
                                      {format, 1, 1100, 1100},
-                                     {format, 1, 1024, 4096}})
-      benchmark::RegisterBenchmark(
-          name_of(size).c_str(),
-          [&gpu, size](benchmark::State& state) { paged_attention_bench(state, gpu, size); })
-          ->UseManualTime()
-          ->Unit(benchmark::kMicrosecond);
-  benchmark::RegisterBenchmark(
-      "attention/picture", [&gpu](benchmark::State& state) { full_attention_bench(state, gpu); })
-      ->UseManualTime()
-      ->Unit(benchmark::kMicrosecond);
+                                     {format, 1, 1024, 4096}}) {
+      const AttentionSize smaller = {size.format, size.sequences,
+                                     std::max<int64_t>(1, size.rows / kSmaller),
+                                     size.context / kSmaller};
+      register_on_gpu(name_of(smaller), [&gpu, smaller](benchmark::State& state) {
+        paged_attention_bench(state, gpu, smaller);
+      });
+    }
+  register_on_gpu("attention/picture",
+                  [&gpu](benchmark::State& state) { full_attention_bench(state, gpu); });
 }
 
 }  // namespace tessera

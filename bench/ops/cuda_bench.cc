@@ -21,7 +21,6 @@ struct Size {
 
 // Several matrices in turn, so that none is in the L2 cache when it is read.
 void matmul_bench(benchmark::State& state, BenchGpu& gpu, Precision precision, const Size& size) {
-  constexpr uint64_t kBeyondCaches = uint64_t{512} << 20;
   const uint64_t bytes = PackedMatrix::bytes(precision, size.out, size.in);
   std::vector<DeviceBuffer> buffers;
   do {
@@ -62,15 +61,12 @@ void register_matmul(BenchGpu& gpu, const std::string& name, Precision precision
                                   {7168, 40960},
                                   {20480, 7168},
                                   {7168, 64000}}) {
-      const Size size = {rows, in, out};
-      benchmark::RegisterBenchmark(("matmul/" + name + "/" + std::to_string(rows) + "/" +
-                                    std::to_string(in) + "/" + std::to_string(out))
-                                       .c_str(),
-                                   [&gpu, precision, size](benchmark::State& state) {
-                                     matmul_bench(state, gpu, precision, size);
-                                   })
-          ->UseManualTime()
-          ->Unit(benchmark::kMicrosecond);
+      const Size size = {rows, in / kSmaller, out / kSmaller};
+      register_on_gpu("matmul/" + name + "/" + std::to_string(rows) + "/" +
+                          std::to_string(size.in) + "/" + std::to_string(size.out),
+                      [&gpu, precision, size](benchmark::State& state) {
+                        matmul_bench(state, gpu, precision, size);
+                      });
     }
 }
 
@@ -105,6 +101,10 @@ int main(int argc, char** argv) {
   tessera::BenchGpu gpu(cards.front());
   std::printf("%s: reads %.0f GB/s, multiplies bf16 tiles at %.0f TFLOP/s\n",
               cards.front().name.c_str(), gpu.read_bytes_per_s / 1e9, gpu.flops_per_s / 1e12);
+  benchmark::AddCustomContext("card", cards.front().name);
+  benchmark::AddCustomContext("read_bytes_per_s", std::to_string(gpu.read_bytes_per_s));
+  benchmark::AddCustomContext("flops_per_s", std::to_string(gpu.flops_per_s));
+  tessera::register_copies(gpu);
   tessera::register_matmuls(gpu);
   std::optional<tessera::BenchGpu> with_library;
   tessera::open_with_library(cards.front(), with_library);

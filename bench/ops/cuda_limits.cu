@@ -2,6 +2,7 @@
 
 #include "cuda/check.h"
 #include "cuda/kernel.cuh"
+#include "device/cuda_device.h"
 
 namespace tessera {
 namespace {
@@ -24,7 +25,7 @@ __global__ void __launch_bounds__(kReadThreads)
   if (own == 12345) atomicAdd(sum, own);
 }
 
-constexpr int kTileThreads = 256, kChains = 8, kProducts = 2048;
+constexpr int kTileThreads = 256, kChains = 8, kProducts = kCudaEmulated ? 2 : 2048;
 
 __global__ void __launch_bounds__(kTileThreads) tiles_kernel(uint32_t* sum) {
   float sums[kChains][4] = {};

@@ -79,6 +79,8 @@ Json to_json(const ModelBench& bench) {
   for (const DeviceReport& device : bench.devices)
     devices.push_back({{"name", device.name},
                        {"layers", {device.first_layer, device.last_layer}},
+                       {"planned_bytes", device.planned_bytes},
+                       {"measured_peak_bytes", device.measured_peak_bytes},
                        {"planned_decode_s", device.planned_decode_s},
                        {"measured_decode_s", device.measured_decode_s},
                        {"planned_prefill_s_per_1000", device.planned_prefill_s},
