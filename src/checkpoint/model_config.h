@@ -22,10 +22,11 @@ struct DecoderConfig {
   int64_t max_positions = 0;  ///< tokens that a sequence may have
   double rope_theta = 0;
   double rms_eps = 0;
-  bool tie_embeddings = false;  ///< the output head is the token embedding
-  DType dtype = DType::kF32;    ///< what the configuration says; each tensor has its own
-  int64_t bos_id = 0;
+  bool tie_embeddings = false;   ///< the output head is the token embedding
+  DType dtype = DType::kF32;     ///< what the configuration says; each tensor has its own
+  int64_t bos_id = -1;           ///< -1 where the file does not say
   std::vector<int64_t> eos_ids;  ///< one or more; each ends an answer
+  bool eos_assumed = false;      ///< the file does not say: Llama 2's
   int64_t pad_id = -1;           ///< -1 where there is none
 };
 

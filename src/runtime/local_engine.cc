@@ -14,6 +14,7 @@
 #include "plan/plan_file.h"
 #include "plan/planner.h"
 #include "runtime/check_request.h"
+#include "runtime/check_tokenizer.h"
 #include "runtime/generation.h"
 #include "runtime/plan_problem.h"
 #include "runtime/planning.h"
@@ -38,7 +39,7 @@ LocalEngine::LocalEngine(const EngineOptions& options, const CancelFlag* cancel)
       serving_options_{.waiting = options.waiting,
                        .picture_cache_bytes = options.picture_cache_bytes,
                        .prefix_cache = options.prefix_cache} {
-  tokenizer_->check_vocab(model_.config.decoder.vocab);
+  check_tokenizer(*tokenizer_, model_.config);
   make_plan_and_pipeline(with_plans_choices(with_stored_precision(options, model_.config.dir)));
   load(options, cancel);
 }

@@ -13,6 +13,7 @@
 #include "checkpoint/safetensors.h"
 #include "model/packed_unit.h"
 #include "runtime/byte_progress.h"
+#include "runtime/check_tokenizer.h"
 #include "runtime/checkpoint_weights.h"
 #include "runtime/pack_folder.h"
 #include "runtime/planning.h"
@@ -192,7 +193,7 @@ PackResult pack(const PackOptions& options, const CancelFlag* cancel) {
                  .found = fmt::format("a copy packed in {}", precision_name(manifest->precision)),
                  .hint = "pack the original: " + manifest->source});
   const Precision precision = wanted_precision(model, options.precision);
-  Tokenizer::open(model.config.dir)->check_vocab(model.config.decoder.vocab);
+  check_tokenizer(*Tokenizer::open(model.config.dir), model.config);
   const CheckpointWeights weights = CheckpointWeights::open(model.config);
   PackedManifest copy = describe_copy(model, weights, precision);
   return Packing(model, weights, std::move(copy), options, cancel).run();

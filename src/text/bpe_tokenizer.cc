@@ -60,6 +60,8 @@ class BpeTokenizer final : public Tokenizer {
   LeadingSpace leading_space() const override { return LeadingSpace::kKeep; }
   Replaced replaced() const override { return Replaced::kSequence; }
   int32_t id_of(std::string_view token) const override;
+  bool is_text(int32_t id) const override;
+  const std::string& file() const override { return json_.where; }
 
  private:
   struct Entry {
@@ -178,6 +180,13 @@ void BpeTokenizer::set_named(const TokenNames& names) {
 int32_t BpeTokenizer::id_of(std::string_view token) const {
   const auto found = ids_.find(token);
   return found == ids_.end() ? -1 : found->second;
+}
+
+bool BpeTokenizer::is_text(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= json_.vocab.size()) return false;
+  if (id == bos_id_ || id == eos_id_ || id == json_.unk_id) return false;
+  return std::none_of(json_.added.begin(), json_.added.end(),
+                      [&](const AddedToken& token) { return token.id == id; });
 }
 
 std::vector<int32_t> BpeTokenizer::encode_stretches(std::string_view text,

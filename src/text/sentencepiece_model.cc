@@ -196,6 +196,7 @@ int byte_of_piece(std::string_view piece) {
 
 SentencePieceModel parse_sentencepiece_model(std::string_view bytes, const std::string& where) {
   SentencePieceModel model;
+  model.where = where;
   model.bos_id = 1;  // the trainer's defaults, for files that leave them out
   model.eos_id = 2;
   uint64_t model_type = 1;

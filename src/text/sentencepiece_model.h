@@ -36,6 +36,7 @@ struct SentencePieceModel {
   bool add_dummy_prefix = true;          ///< text is encoded as if a space stood before it
   bool remove_extra_whitespaces = true;  ///< spaces at the ends are dropped, runs made one
   bool escape_whitespaces = true;        ///< spaces become U+2581
+  std::string where;                     ///< the file
 };
 
 /// Parses and checks tokenizer.model. Throws Error that names `where` on anything damaged, and on

@@ -70,6 +70,8 @@ class SentencePieceTokenizer final : public Tokenizer {
   LeadingSpace leading_space() const override;
   Replaced replaced() const override { return Replaced::kByte; }
   int32_t id_of(std::string_view token) const override;
+  bool is_text(int32_t id) const override;
+  const std::string& file() const override { return model_.where; }
 
  private:
   std::vector<int32_t> encode_stretches(std::string_view text,
@@ -82,6 +84,7 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   void fill_entries();
   void apply_added_tokens();
+  bool is_text_piece(int32_t id) const;
   int32_t named_id(const std::string& name, const std::string& key) const;
   void make_special(int32_t id);
 
@@ -164,6 +167,12 @@ void SentencePieceTokenizer::apply_added_tokens() {
                    .hint = "tokenizer of another model?"});
     if (id >= entries_.size()) entries_.resize(id + 1);
     if (entries_[id].spelling == token.content) continue;
+    if (is_text_piece(token.id))
+      throw Error({.where = model_.where,
+                   .what = fmt::format("piece {}", token.id),
+                   .expected = fmt::format("the added token {}", describe_json(token.content)),
+                   .found = describe_json(entries_[id].spelling),
+                   .hint = "tokenizer of another model?"});
     entries_[id] = {Fragment::Kind::kText, token.content, token.content};
   }
   ids_.reserve(entries_.size());
@@ -173,6 +182,19 @@ void SentencePieceTokenizer::apply_added_tokens() {
     ids_[entries_[static_cast<size_t>(token.id)].spelling] = token.id;
     if (token.special) entries_[static_cast<size_t>(token.id)].kind = Fragment::Kind::kHidden;
   }
+}
+
+// Ids that a training sets aside (control, user-defined, unused) may be renamed. A piece or a byte
+// that text is made of may not: another model's added tokens would take it away.
+bool SentencePieceTokenizer::is_text_piece(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= model_.pieces.size()) return false;
+  const Type type = model_.pieces[static_cast<size_t>(id)].type;
+  return type == Type::kNormal || type == Type::kByte;
+}
+
+bool SentencePieceTokenizer::is_text(int32_t id) const {
+  return is_text_piece(id) && std::none_of(config_.added.begin(), config_.added.end(),
+                                           [&](const AddedToken& token) { return token.id == id; });
 }
 
 int32_t SentencePieceTokenizer::id_of(std::string_view token) const {

@@ -52,13 +52,4 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
   return text += decoder.finish();
 }
 
-void Tokenizer::check_vocab(int64_t model_vocab) const {
-  if (vocab_size() > model_vocab)
-    throw Error({.where = "tokenizer",
-                 .what = "vocabulary",
-                 .expected = fmt::format("at most the model's {} ids", model_vocab),
-                 .found = fmt::format("{}", vocab_size()),
-                 .hint = "tokenizer of another model?"});
-}
-
 }  // namespace tessera

@@ -85,8 +85,9 @@ class Tokenizer {
   /// The id of a token that the vocabulary spells so; -1: none.
   virtual int32_t id_of(std::string_view token) const = 0;
 
-  /// Throws Error when this tokenizer can give ids that the model has no row for.
-  void check_vocab(int64_t model_vocab) const;
+  /// The id stands for ordinary text: a piece, or a byte, that no file makes a token of its own.
+  virtual bool is_text(int32_t id) const = 0;
+  virtual const std::string& file() const = 0;  ///< that the pieces come from; errors name it
 
  private:
   /// `text` is no longer than kMaxTextBytes.

@@ -103,6 +103,10 @@ TEST(BpeTokenizer, KnowsItsSpecialIds) {
   const auto llama = Tokenizer::open(kData + "/bpe/llama3");
   EXPECT_TRUE(llama->add_bos());
   EXPECT_EQ(llama->bos_id(), llama->id_of("<|begin_of_text|>"));
+  EXPECT_EQ(llama->file(), kData + "/bpe/llama3/tokenizer.json");
+  for (const char* text : {"a", "Ġ", "Ġthe"}) EXPECT_TRUE(qwen->is_text(qwen->id_of(text))) << text;
+  for (const char* token : {"<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|nothing|>"})
+    EXPECT_FALSE(qwen->is_text(qwen->id_of(token))) << token;
 }
 
 TEST(BpeTokenizer, SpecialIdsVanishAndStrangersToo) {

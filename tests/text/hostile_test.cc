@@ -214,6 +214,12 @@ TEST(HostileConfig, AddedTokensAndTheMap) {
   const std::string added = "added_tokens.json";
   EXPECT_EQ(error_with(added, R"({"<|im_end|>": 7, "<image>": 420})"), "no error");
   EXPECT_THAT(error_with(added, R"({"<image>": 64002})"), HasSubstr("expected an id below 421"));
+  // 264 is a byte, 419 a piece; another tokenizer.model had room for it there.
+  EXPECT_THAT(error_with(added, R"({"<image>": 264})"),
+              AllOf(HasSubstr("/tokenizer.model: piece 264: expected the added token \"<image>\""),
+                    HasSubstr("found \"<0xFF>\" (tokenizer of another model?)")));
+  EXPECT_THAT(error_with(added, R"({"<image>": 419})"), HasSubstr("tokenizer.model: piece 419"));
+  EXPECT_EQ(error_with(added, R"({"<image>": 8})"), "no error");  // a control piece
   EXPECT_THAT(error_with(added, R"({"<image>": -1})"), HasSubstr("added_tokens.json: <image>"));
   EXPECT_THAT(error_with(added, R"({"<image>": "7"})"), HasSubstr("added_tokens.json: <image>"));
   EXPECT_THAT(error_with(added, R"({"<image>": 1e30})"), HasSubstr("added_tokens.json: <image>"));

@@ -106,16 +106,21 @@ TEST(Tokenizer, SpecialIdsVanishAndStrangersToo) {
   EXPECT_EQ(yi->decode(ids), "one two");
 }
 
-TEST(Tokenizer, RefusesTooLongTextAndForeignModels) {
+TEST(Tokenizer, RefusesTooLongText) {
   const auto yi = Tokenizer::open(kData + "/yi");
   EXPECT_THAT(error_of([&] {
                 yi->encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'), Specials::kParse);
               }),
               HasSubstr("expected at most 1048576 bytes, found 1048577 bytes"));
-  EXPECT_EQ(error_of([&] { yi->check_vocab(300); }),
-            "tokenizer: vocabulary: expected at most the model's 300 ids, found 420 "
-            "(tokenizer of another model?)");
-  EXPECT_EQ(error_of([&] { yi->check_vocab(420); }), "no error");
+}
+
+TEST(Tokenizer, KnowsItsFileAndWhatIsText) {
+  const std::string dir = kData + "/yi";
+  const auto yi = Tokenizer::open(dir);
+  EXPECT_EQ(yi->file(), dir + "/tokenizer.model");
+  // Unknown, control and added ones are none; the bytes behind them and all pieces are.
+  for (int32_t id = -1; id <= yi->vocab_size(); ++id)
+    EXPECT_EQ(yi->is_text(id), id >= 9 && id < 420) << id;
 }
 
 // U+FFFD comes as soon as it is certain, and not a byte later.
