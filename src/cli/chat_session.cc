@@ -57,6 +57,10 @@ bool ChatSession::take(const std::string& line) {
   } catch (const Error& e) {
     if (!interactive_) throw;
     console_.error(e.what());
+    // It would fail the next question, too.
+    std::erase_if(pictures_,
+                  [&](const Picture& picture) { return picture.name == e.parts().where; });
+    say_pictures();
   }
   return output_.intact();
 }
@@ -89,13 +93,18 @@ void ChatSession::add_picture(std::string_view file) {
   const Picture picture{.name = std::string(file)};
   check_pictures({&picture, 1});
   pictures_.push_back(picture);
-  console_.say("The next question is about " + picture.name + ".");
+  say_pictures();
+}
+
+void ChatSession::say_pictures() const {
+  std::string names;
+  for (const Picture& picture : pictures_) names += (names.empty() ? "" : ", ") + picture.name;
+  if (!names.empty()) console_.say("The next question is about " + names + ".");
 }
 
 void ChatSession::ask(const std::string& question) {
   Request request = request_;
-  request.messages.push_back({.text = question, .pictures = std::move(pictures_)});
-  pictures_.clear();
+  request.messages.push_back({.text = question, .pictures = pictures_});
 
   const InterruptScope interrupt;
   if (answered_ && !interactive_ && !json_) output_.write("\n");  // a gap between two answers
@@ -111,7 +120,9 @@ void ChatSession::ask(const std::string& question) {
   console_.say(describe_answer(answer));
 
   // What was said before Ctrl-C stays said; a turn without any answer did not happen.
-  if (answer.finish_reason == FinishReason::kCancelled && answer.text.empty()) return;
+  if (answer.finish_reason == FinishReason::kCancelled && answer.text.empty())
+    return say_pictures();
+  pictures_.clear();
   request_.messages = std::move(request.messages);
   request_.messages.push_back({.role = Message::Role::kAssistant, .text = answer.text});
 }

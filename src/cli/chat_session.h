@@ -11,8 +11,9 @@
 
 namespace tessera {
 
-/// A conversation: questions and commands in, answers out. It remembers every turn; a turn that
-/// failed leaves no trace in it. One thread.
+/// A conversation: questions and commands in, answers out. It remembers every turn. A turn that
+/// failed, or was stopped before its answer began, leaves no trace in it: its pictures are the next
+/// question's again, but for one that cannot be read. One thread.
 class ChatSession {
  public:
   /// `interactive`: somebody sits there, sees errors and Ctrl-C stops an answer alone. Else both
@@ -28,6 +29,7 @@ class ChatSession {
  private:
   bool take_command(std::string_view name, std::string_view rest);
   void add_picture(std::string_view file);
+  void say_pictures() const;
   void ask(const std::string& question);
 
   Request request_;                // its messages are the conversation so far

@@ -4,6 +4,7 @@
 
 #include "tests/cli/programs.h"
 #include "tests/cli/terminal_program.h"
+#include "tests/support/temp_folder.h"
 
 namespace tessera {
 namespace {
@@ -62,6 +63,52 @@ TEST(Terminal, ErrorsDoNotEndIt) {
   ASSERT_TRUE(program.wait_for("The next question is about")) << program.screen();
   program.type("What is shown?\r");
   ASSERT_TRUE(program.wait_for("answer: 4 tokens")) << program.screen();
+  program.type("/quit\r");
+  EXPECT_EQ(program.finish(), 0);
+}
+
+// What chat says of a turn's length: the picture's rows among them or not.
+int64_t prompt_tokens_of(TerminalProgram& program) {
+  EXPECT_TRUE(program.wait_for("prompt: ")) << program.screen();
+  EXPECT_TRUE(program.wait_for(" tokens")) << program.screen();
+  const std::string& screen = program.screen();
+  return std::stoll(screen.substr(screen.rfind("prompt: ") + 8));
+}
+
+TEST(Terminal, PicturesOfATurnThatFailedAreTheNextOnes) {
+  TerminalProgram program(quick());
+  const TempFolder folder;
+  const std::string damaged = folder.write("damaged.png", "not a picture");
+  ASSERT_TRUE(program.wait_for("> ")) << program.screen();
+  program.type("/image " + kPicture + "\r/image " + damaged + "\r");
+  ASSERT_TRUE(program.wait_for("damaged.png.")) << program.screen();
+  program.type("What is shown?\r");  // the second cannot be read, which the first has not earned
+  ASSERT_TRUE(program.wait_for("tessera: error: " + damaged)) << program.screen();
+  ASSERT_TRUE(program.wait_for("The next question is about " + kPicture + ".")) << program.screen();
+  std::string longer_than_the_context;
+  for (int i = 0; i < 300; ++i) longer_than_the_context += "7 7 7 7 7 ";
+  program.type(longer_than_the_context + "\r");
+  ASSERT_TRUE(program.wait_for("tessera: error: prompt")) << program.screen();
+  ASSERT_TRUE(program.wait_for("The next question is about " + kPicture + ".")) << program.screen();
+  program.type("What is shown?\r");
+  const int64_t with_picture = prompt_tokens_of(program);
+  program.type("/reset\rWhat is shown?\r");
+  EXPECT_GE(with_picture, prompt_tokens_of(program) + 4);
+  program.type("/quit\r");
+  EXPECT_EQ(program.finish(), 0);
+}
+
+TEST(Terminal, APictureOutlivesAnAnswerThatWasStoppedAtOnce) {
+  TerminalProgram program(chat(kSlowDevices));
+  ASSERT_TRUE(program.wait_for("> ")) << program.screen();
+  program.type("/image " + kPicture + "\r");
+  const std::string said = "The next question is about " + kPicture + ".";
+  ASSERT_TRUE(program.wait_for(said)) << program.screen();
+  program.type(kLongQuestion + "\r");
+  ::usleep(300'000);
+  program.type(kCtrlC);
+  ASSERT_TRUE(program.wait_for(said)) << program.screen();
+  ASSERT_TRUE(program.wait_for("> "));
   program.type("/quit\r");
   EXPECT_EQ(program.finish(), 0);
 }
