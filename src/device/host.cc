@@ -53,6 +53,23 @@ ProcessMemory read_process_memory(const HostSource& source) {
           .peak_bytes = kilobytes_after(status, "VmHWM:")};
 }
 
+PeakMemory::PeakMemory(HostSource source) : source_(std::move(source)) {
+  set_back_ = write_system_text(source_.root + "/proc/self/clear_refs", "5");
+  before_bytes_ = read_process_memory(source_).peak_bytes;
+  sample();
+}
+
+void PeakMemory::sample() {
+  if (!set_back_)
+    sampled_bytes_ = std::max(sampled_bytes_, read_process_memory(source_).resident_bytes);
+}
+
+uint64_t PeakMemory::bytes() const {
+  const ProcessMemory now = read_process_memory(source_);
+  if (set_back_ || now.peak_bytes > before_bytes_) return now.peak_bytes;
+  return std::max(sampled_bytes_, now.resident_bytes);
+}
+
 std::vector<std::vector<int>> divide_cpus(const HostInfo& host, int count) {
   std::vector<std::vector<int>> plan(static_cast<size_t>(std::max(count, 0)));
   const std::vector<int> cpus = one_cpu_per_core(host);

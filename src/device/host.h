@@ -53,6 +53,25 @@ struct ProcessMemory {
 };
 ProcessMemory read_process_memory(const HostSource& source = {});
 
+/// The most memory that the process holds from here on: of some work, whatever was held before it.
+/// It sets the system's own record back to what is resident now (Linux: 5 to /proc/self/clear_refs,
+/// proc(5)), for the whole process. Where that is not permitted, an earlier peak may hide a later
+/// one: then the most that sample() saw counts, or what is resident in the end. One thread at a
+/// time.
+class PeakMemory {
+ public:
+  explicit PeakMemory(HostSource source = {});
+
+  void sample();           ///< costs nothing where the record could be set back
+  uint64_t bytes() const;  ///< since the constructor
+
+ private:
+  const HostSource source_;
+  bool set_back_ = false;
+  uint64_t before_bytes_ = 0;   // the record at the beginning
+  uint64_t sampled_bytes_ = 0;  // the most that was seen
+};
+
 /// A pinning plan for `count` virtual devices: each gets whole cores, neighbours (same package,
 /// NUMA node) first, the numbers as equal as can be; one logical processor of each core. Lists are
 /// empty, which leaves threads to the scheduler, when there are more devices than cores, or when a

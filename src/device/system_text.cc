@@ -15,6 +15,11 @@ std::optional<std::string> read_system_text(const std::string& path) {
   return text;
 }
 
+bool write_system_text(const std::string& path, std::string_view text) {
+  std::ofstream file(path, std::ios::binary | std::ios::in);  // makes no file
+  return file && file << text && file.flush();
+}
+
 std::optional<int64_t> leading_integer(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   int64_t value = 0;

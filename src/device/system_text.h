@@ -12,6 +12,9 @@ namespace tessera {
 
 std::optional<std::string> read_system_text(const std::string& path);
 
+/// Whether the kernel took `text` for a file that is there.
+bool write_system_text(const std::string& path, std::string_view text);
+
 /// The whole number at the start of `text` after spaces; nullopt where none stands.
 std::optional<int64_t> leading_integer(std::string_view text);
 

@@ -86,7 +86,9 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
 }
 
 void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
+  PeakMemory peak;  // of loading alone: measuring devices took more, perhaps
   const auto progress = [&](const LoadProgress& at) {
+    peak.sample();
     if (options.on_load) options.on_load(at.done_bytes, at.total_bytes, at.elapsed_s);
   };
   host_cap_bytes_ = options.host_memory_bytes;
@@ -100,8 +102,8 @@ void LocalEngine::load(const EngineOptions& options, const CancelFlag* cancel) {
   for (const auto& device : devices_.devices)
     if (device->info().kind == DeviceKind::kVirtual)
       on_devices += device->ledger().used_bytes(MemoryKind::kWeights);
-  const uint64_t peak = read_process_memory().peak_bytes;
-  host_peak_bytes_ = peak > on_devices ? peak - on_devices : 0;
+  const uint64_t peak_bytes = peak.bytes();
+  host_peak_bytes_ = peak_bytes > on_devices ? peak_bytes - on_devices : 0;
 }
 
 LoadResult LocalEngine::load_units(const std::vector<LoadTarget>& targets,

@@ -78,6 +78,31 @@ TEST(Run, TheAnswerStreamsToStdoutAndAllElseToStderr) {
   EXPECT_EQ(quiet.err, "");
 }
 
+TEST(Run, LoadingHoldsTheHostCapWhateverWasHeldBefore) {
+  const TempFolder folder;
+  // 200 MiB of weights, made up while they load.
+  const std::string text = read_file(kGolden + "/llama_tiny/config.json", 1 << 20);
+  Json config = parse_json(text, "config.json");
+  config["hidden_size"] = 1024;
+  config["intermediate_size"] = 2816;
+  config["num_attention_heads"] = config["num_key_value_heads"] = 16;
+  config["num_hidden_layers"] = 8;
+  config["torch_dtype"] = "bfloat16";
+  folder.write("config.json", config.dump());
+  folder.write("random_weights.json", "{\"seed\": 1}");
+  folder.write("tokenizer.model", read_file(kGolden + "/llama_tiny/tokenizer.model", 1 << 20));
+
+  const NothingCalibrated with_rates_measured_before;  // which takes several hundred MiB
+  const Json got = json_of(
+      run_tessera({"run", "--model-path", folder.path(), "--devices", "2xcpu@256MiB{threads=1}",
+                   "--question", "Hello.", "--conv-mode", "plain", "--precision", "bf16",
+                   "--max-new-tokens", "1", "--host-memory", "24MiB", "--json"}));
+  EXPECT_GT(got["loaded_bytes"].get<uint64_t>(), 190U << 20);
+  const auto peak_bytes = got["host_peak_bytes"].get<uint64_t>();
+  EXPECT_GT(peak_bytes, 16U << 20);                  // two readers' pieces
+  EXPECT_LT(peak_bytes, (24U << 20) + (64U << 20));  // the program itself takes some 40 MiB
+}
+
 TEST(Run, JsonHasWhatTheCommandLinePromises) {
   const Json golden = golden_case("yi_vl_tiny", "picture_rgb_png");
   const Json got = json_of(run_tessera(with(run_of("yi_vl_tiny", golden), {"--json"})));

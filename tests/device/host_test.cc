@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
+#include <vector>
 
 #include "base/units.h"
 #include "device/read_bandwidth.h"
@@ -65,6 +69,44 @@ TEST(Host, ReadsTheProcesssOwnMemory) {
   const ProcessMemory memory = read_process_memory({.root = root.path()});
   EXPECT_EQ(memory.peak_bytes, 4321 * kKiB);
   EXPECT_EQ(memory.resident_bytes, 1234 * kKiB);
+}
+
+TEST(Host, APeakFromHereOn) {
+  const auto touch = [](uint64_t bytes) {
+    std::vector<char> pages(bytes, 1);
+    EXPECT_EQ(pages[kMiB], 1);
+  };
+  touch(200 * kMiB);  // before: does not count
+  const uint64_t resident = read_process_memory().resident_bytes;
+  const PeakMemory peak;
+  touch(64 * kMiB);
+  EXPECT_GE(peak.bytes(), resident + 60 * kMiB);
+  EXPECT_LE(peak.bytes(), resident + 100 * kMiB);
+}
+
+TEST(Host, APeakThatCannotBeSetBackIsSampled) {
+  FakeRoot root;  // without clear_refs
+  const auto hold = [&](int peak_kb, int resident_kb) {
+    root.write("/proc/self/status", "VmHWM:\t" + std::to_string(peak_kb) + " kB\nVmRSS:\t" +
+                                        std::to_string(resident_kb) + " kB\n");
+  };
+  hold(900, 100);
+  PeakMemory peak({.root = root.path()});
+  EXPECT_FALSE(std::filesystem::exists(root.path() + "/proc/self/clear_refs"));
+  EXPECT_EQ(peak.bytes(), 100 * kKiB);
+  hold(900, 400);
+  peak.sample();
+  hold(900, 300);
+  EXPECT_EQ(peak.bytes(), 400 * kKiB);
+  hold(1200, 300);  // the record was broken, so it is of now
+  EXPECT_EQ(peak.bytes(), 1200 * kKiB);
+
+  root.write("/proc/self/clear_refs", "");
+  hold(900, 900);
+  PeakMemory reset({.root = root.path()});
+  std::ifstream written(root.path() + "/proc/self/clear_refs");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(written), {}), "5");
+  EXPECT_EQ(reset.bytes(), 900 * kKiB);
 }
 
 TEST(Host, AgreesWithThisMachine) {
