@@ -60,7 +60,8 @@ FileTensors read_sharded(const std::string& dir, const std::string& index) {
   };
   for (const auto& [file, count] : shards) {
     const std::string path = fmt::format("{}/{}", dir, file);
-    if (!file_exists(path))
+    std::error_code ignored;  // what is there, and is no file, says so when it is opened
+    if (!std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
       throw Error({.where = index,
                    .what = "weight_map",
                    .expected = fmt::format("{}, which has {} of the tensors", file, count),
