@@ -215,7 +215,7 @@ std::vector<Damage> damages() {
          for (const char* key : {"/hidden_size", "/intermediate_size"})
            set_value(config, key, 114688);
          set_value(config, "/num_attention_heads", 1024);
-         set_value(config, "/num_hidden_layers", 1000);
+         set_value(config, "/num_hidden_layers", 500);
        },
        {"/model: ", "does not fit"}},
       {"TokenizerOfAnotherModel",
