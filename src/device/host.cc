@@ -11,15 +11,6 @@
 namespace tessera {
 namespace {
 
-// One logical processor of each allowed core, in the order of HostInfo::cpus.
-std::vector<int> one_cpu_per_core(const HostInfo& host) {
-  std::vector<int> cpus;
-  std::set<int> seen;
-  for (const HostCpu& cpu : host.cpus)
-    if (seen.insert(cpu.core).second) cpus.push_back(cpu.index);
-  return cpus;
-}
-
 // A "key:  123 kB" line as bytes; 0 where there is none.
 uint64_t kilobytes_after(const std::string& text, std::string_view key) {
   const int64_t kilobytes = integer_after(text, key).value_or(0);
@@ -29,7 +20,9 @@ uint64_t kilobytes_after(const std::string& text, std::string_view key) {
 }  // namespace
 
 int HostInfo::usable_cores() const {
-  auto usable = static_cast<int>(one_cpu_per_core(*this).size());
+  std::set<int> different;
+  for (const HostCpu& cpu : cpus) different.insert(cpu.core);
+  auto usable = static_cast<int>(different.size());
   if (cpu_quota > 0) usable = static_cast<int>(std::min<double>(usable, cpu_quota));
   return std::max(usable, 1);
 }
@@ -68,17 +61,6 @@ uint64_t PeakMemory::bytes() const {
   const ProcessMemory now = read_process_memory(source_);
   if (set_back_ || now.peak_bytes > before_bytes_) return now.peak_bytes;
   return std::max(sampled_bytes_, now.resident_bytes);
-}
-
-std::vector<std::vector<int>> divide_cpus(const HostInfo& host, int count) {
-  std::vector<std::vector<int>> plan(static_cast<size_t>(std::max(count, 0)));
-  const std::vector<int> cpus = one_cpu_per_core(host);
-  const size_t devices = plan.size(), cores = cpus.size();
-  if (devices > cores || static_cast<size_t>(host.usable_cores()) < cores) return plan;
-  for (size_t d = 0; d < devices; ++d)
-    plan[d].assign(cpus.begin() + static_cast<ptrdiff_t>(d * cores / devices),
-                   cpus.begin() + static_cast<ptrdiff_t>((d + 1) * cores / devices));
-  return plan;
 }
 
 }  // namespace tessera

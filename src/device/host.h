@@ -72,10 +72,4 @@ class PeakMemory {
   uint64_t sampled_bytes_ = 0;  // the most that was seen
 };
 
-/// A pinning plan for `count` virtual devices: each gets whole cores, neighbours (same package,
-/// NUMA node) first, the numbers as equal as can be; one logical processor of each core. Lists are
-/// empty, which leaves threads to the scheduler, when there are more devices than cores, or when a
-/// quota grants fewer: then which cores are free changes from moment to moment.
-std::vector<std::vector<int>> divide_cpus(const HostInfo& host, int count);
-
 }  // namespace tessera

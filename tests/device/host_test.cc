@@ -144,24 +144,6 @@ TEST(Host, RefusesATopologyThatIsNone) {
             "host: hwloc cannot read the processors of this machine");
 }
 
-TEST(DivideCpus, GivesNeighbouringCoresOnceEach) {
-  const HostInfo host = synthetic("pack:2 core:3 pu:2");  // processors 2c and 2c + 1 share core c
-  EXPECT_THAT(divide_cpus(host, 1), ElementsAre(ElementsAre(0, 2, 4, 6, 8, 10)));
-  EXPECT_THAT(divide_cpus(host, 2), ElementsAre(ElementsAre(0, 2, 4), ElementsAre(6, 8, 10)));
-  EXPECT_THAT(divide_cpus(host, 4),
-              ElementsAre(ElementsAre(0), ElementsAre(2, 4), ElementsAre(6), ElementsAre(8, 10)));
-  EXPECT_THAT(divide_cpus(host, 0), IsEmpty());
-}
-
-TEST(DivideCpus, LeavesItToTheSchedulerWhereCoresDoNotSuffice) {
-  HostInfo host = synthetic("core:3 pu:2");
-  EXPECT_THAT(divide_cpus(host, 4), ElementsAre(IsEmpty(), IsEmpty(), IsEmpty(), IsEmpty()));
-  host.cpu_quota = 2;
-  EXPECT_THAT(divide_cpus(host, 2), ElementsAre(IsEmpty(), IsEmpty()));
-  host.cpu_quota = 3;
-  EXPECT_THAT(divide_cpus(host, 3), ElementsAre(ElementsAre(0), ElementsAre(2), ElementsAre(4)));
-}
-
 TEST(ReadBandwidth, IsThatOfARealMachine) {
   WorkerPool pool(2);
   const double bytes_per_s = measure_read_bandwidth(pool, 16 * kMiB);
