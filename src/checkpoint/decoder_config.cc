@@ -93,7 +93,7 @@ DecoderConfig parse_decoder_config(const JsonReader& config) {
   out.rms_eps = config.number("rms_norm_eps", kMinEps, kMaxEps);
   out.tie_embeddings = config.boolean_or("tie_word_embeddings", false);
   out.dtype = dtype_of(config);
-  out.bos_id = config.integer_or("bos_token_id", -1, -1, out.vocab - 1);
+  if (config.has("bos_token_id")) out.bos_id = config.integer("bos_token_id", 0, out.vocab - 1);
   out.eos_ids = parse_eos_ids(config, out.vocab - 1);
   out.eos_assumed = out.eos_ids.empty();
   if (out.eos_assumed) out.eos_ids = {kLlama2Eos};
