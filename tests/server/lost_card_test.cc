@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "server/api.h"
-#include "tests/runtime/cuda_engine_fixture.h"
+#include "tests/runtime/emulated_engine_fixture.h"
 #include "tests/server/ask_route.h"
 
 namespace tessera {
