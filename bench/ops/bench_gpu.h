@@ -68,6 +68,20 @@ class BenchGpu {
     return end_->time_s() - start_->time_s();
   }
 
+  /// Every iteration of a benchmark, each of which submits `steps` alike and counts for one of
+  /// them; the first submit is not timed. Returns the seconds of all iterations.
+  double time_iterations(benchmark::State& state, size_t steps,
+                         const std::function<void()>& submit) {
+    timed(submit);
+    double seconds = 0;
+    for (auto _ : state) {
+      const double time_s = timed(submit) / static_cast<double>(steps);
+      state.SetIterationTime(time_s);
+      seconds += time_s;
+    }
+    return seconds;
+  }
+
   /// Memory with random bytes: zeros would cost less power, and so more than they should be worth.
   DeviceBuffer filled(uint64_t bytes) {
     DeviceBuffer buffer = device_->allocate(bytes, MemoryKind::kWeights, "bench");

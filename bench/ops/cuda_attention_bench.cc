@@ -94,13 +94,7 @@ void paged_attention_bench(benchmark::State& state, BenchGpu& gpu, const Attenti
       paged_attention(gpu.stream(), from, layer, of_sequence(positions_on, sequence_on, rows),
                       heads, 0.0884F, to);
   };
-  gpu.timed(once);
-  double seconds = 0;
-  for (auto _ : state) {
-    const double time_s = gpu.timed(once) / static_cast<double>(layers.size());
-    state.SetIterationTime(time_s);
-    seconds += time_s;
-  }
+  const double seconds = gpu.time_iterations(state, layers.size(), once);
   const int64_t contexts = rows * size.context - size.sequences * size.rows * (size.rows - 1) / 2;
   gpu.add_rates(state, static_cast<double>(bytes), 4 * static_cast<double>(contexts * heads * dim),
                 seconds);
@@ -118,13 +112,7 @@ void full_attention_bench(benchmark::State& state, BenchGpu& gpu) {
     full_attention(gpu.stream(), arena, all.slice_cols(0, width), all.slice_cols(width, width),
                    all.slice_cols(2 * width, width), DType::kBF16, heads, 0.1118F, to);
   };
-  gpu.timed(once);
-  double seconds = 0;
-  for (auto _ : state) {
-    const double time_s = gpu.timed(once);
-    state.SetIterationTime(time_s);
-    seconds += time_s;
-  }
+  const double seconds = gpu.time_iterations(state, 1, once);
   gpu.add_rates(state, 16 * static_cast<double>(tokens * width),
                 4 * static_cast<double>(tokens * tokens * width), seconds);
 }

@@ -41,13 +41,7 @@ void matmul_bench(benchmark::State& state, BenchGpu& gpu, Precision precision, c
              {buffer.data(), &gpu.device(), precision, size.out, size.in}, {}, to);
     }
   };
-  gpu.timed(once);
-  double seconds = 0;
-  for (auto _ : state) {
-    const double time_s = gpu.timed(once) / static_cast<double>(buffers.size());
-    state.SetIterationTime(time_s);
-    seconds += time_s;
-  }
+  const double seconds = gpu.time_iterations(state, buffers.size(), once);
   gpu.add_rates(state, static_cast<double>(bytes),
                 2 * static_cast<double>(size.rows * size.in * size.out), seconds);
 }

@@ -19,13 +19,7 @@ void copy_bench(benchmark::State& state, BenchGpu& gpu, const CopyKind& kind, ui
                       kind.from_host ? host.data() : source.data(),
                       kind.from_host ? nullptr : &device, bytes);
   };
-  gpu.timed(once);
-  double seconds = 0;
-  for (auto _ : state) {
-    const double time_s = gpu.timed(once);
-    state.SetIterationTime(time_s);
-    seconds += time_s;
-  }
+  const double seconds = gpu.time_iterations(state, 1, once);
   const double rate =
       static_cast<double>(bytes) * static_cast<double>(state.iterations()) / seconds;
   state.counters["GB/s"] = rate / 1e9;

@@ -165,9 +165,8 @@ class Engine {
   virtual const Plan& plan() const = 0;
   virtual std::vector<DeviceReport> devices() const = 0;
   virtual double load_s() const = 0;
-  virtual uint64_t loaded_bytes() const = 0;  ///< read from the checkpoint
-  virtual uint64_t host_peak_bytes()
-      const = 0;  ///< most host memory while loading, devices' left out
+  virtual uint64_t loaded_bytes() const = 0;     ///< read from the checkpoint
+  virtual uint64_t host_peak_bytes() const = 0;  ///< most that loading held beside the devices
   virtual int64_t context() const = 0;
   virtual bool takes_pictures() const = 0;
 };

@@ -255,9 +255,10 @@ Command parse_plan(Arguments args) {
 Command parse_devices(Arguments args) {
   DevicesCommand command;
   OptionSet options("tessera devices", kDevicesSummary, kDevicesExamples);
-  add_output(options, command.output, "One JSON object instead of the table");
+  options.group("What to measure");
   options.flag("--measure", command.measure,
                "Measure GPUs and their links, too, where no earlier run has");
+  add_output(options, command.output, "One JSON object instead of the table");
   if (!options.parse(args)) return ShowText{options.help()};
   return command;
 }

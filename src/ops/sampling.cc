@@ -26,18 +26,9 @@ bool before(const TokenLogit& a, const TokenLogit& b) {
 constexpr size_t kBlock = 1024;
 
 SamplingLoops best_loops() {
-  switch (best_isa()) {
-    case Isa::kAvx512:
-    case Isa::kAvx512Vnni:
-    case Isa::kAvx512Bf16:
-    case Isa::kAmx:
-      return sampling_loops_avx512();
-    case Isa::kAvx2:
-      return sampling_loops_avx2();
-    case Isa::kPlain:
-      break;
-  }
-  return sampling_loops_plain();
+  const Isa isa = best_isa();  // each has what those before it have
+  if (isa >= Isa::kAvx512) return sampling_loops_avx512();
+  return isa >= Isa::kAvx2 ? sampling_loops_avx2() : sampling_loops_plain();
 }
 
 // Calls visit(logits, weights, sum of the weights) for each block in turn, until it returns false.
