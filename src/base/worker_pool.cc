@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
+
 #include "base/spin_wait.h"
 
 namespace tessera {
@@ -15,6 +17,10 @@ void pin(std::thread& thread, int cpu) {
   // A cpu that this process may not use leaves the thread where it is: slower, not wrong.
   pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
 }
+
+// Indices are handed out by pieces: enough for each thread that all end at about the same time, few
+// enough that handing out costs nothing beside a row's work.
+constexpr int64_t kPiecesEach = 16;
 
 }  // namespace
 
@@ -42,6 +48,7 @@ void WorkerPool::run(int64_t count, Call call, const void* body) {
   call_ = call;
   body_ = body;
   count_ = count;
+  piece_ = std::max<int64_t>(1, count / (kPiecesEach * threads()));
   next_.store(0, std::memory_order_relaxed);
   running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   epoch_.fetch_add(1, std::memory_order_release);
@@ -53,9 +60,12 @@ void WorkerPool::run(int64_t count, Call call, const void* body) {
 }
 
 void WorkerPool::work() {
-  for (int64_t i = next_.fetch_add(1, std::memory_order_relaxed); i < count_;
-       i = next_.fetch_add(1, std::memory_order_relaxed))
-    call_(body_, i);
+  while (true) {
+    const int64_t first = next_.fetch_add(piece_, std::memory_order_relaxed);
+    if (first >= count_) return;
+    const int64_t end = std::min(first + piece_, count_);
+    for (int64_t i = first; i < end; ++i) call_(body_, i);
+  }
 }
 
 void WorkerPool::worker_loop() {

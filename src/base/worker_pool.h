@@ -44,7 +44,7 @@ class WorkerPool {
   // One loop at a time: the fields are written before epoch_ rises, read after it was seen.
   Call call_ = nullptr;
   const void* body_ = nullptr;
-  int64_t count_ = 0;
+  int64_t count_ = 0, piece_ = 1;
   std::atomic<int64_t> next_{0};
   std::atomic<int> running_{0};
   std::atomic<uint32_t> epoch_{0};
