@@ -53,7 +53,7 @@ void matmul(benchmark::State& state) {
   const Memory scales = allocate(prepared_rows * 4), sums = allocate(prepared_rows * 4);
   const PreparedRows prepared = {values.get(), static_cast<float*>(scales.get()),
                                  static_cast<int32_t*>(sums.get())};
-  for (auto _ : state) matmul_cpu(pool, isa, from, prepared, w, Tensor(), false, to);
+  for (auto _ : state) matmul_cpu(pool, isa, from, prepared, w, {}, to);
   state.SetLabel(std::string(isa_name(isa)) + " " + std::string(precision_name(precision)));
   add_rates(state, 2 * static_cast<double>(rows * in * out), static_cast<double>(w.bytes()),
             precision);

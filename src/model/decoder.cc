@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "ops/activation.h"
 #include "ops/attention.h"
 #include "ops/matmul.h"
 #include "ops/norm.h"
@@ -107,11 +106,10 @@ void decoder_layer(Stream& stream, Arena& arena, const DecoderConfig& config,
   {
     const Arena::Scope scope(arena);
     Tensor gate_up = arena.take(DType::kF32, {n, 2 * config.intermediate});
-    Tensor activated = gate_up.slice_cols(0, config.intermediate);  // over the gates
+    const Tensor activated = gate_up.slice_cols(0, config.intermediate);  // over the gates
 
     rms_norm(stream, hidden, layer.attention_norm, eps, normed);
-    matmul(stream, arena, normed, layer.gate_up, {}, gate_up);
-    swiglu(stream, gate_up, activated);
+    matmul(stream, arena, normed, layer.gate_up, {.swiglu = true}, gate_up);
     matmul(stream, arena, activated, layer.down, {.add_to_out = true}, hidden);
   }
 }

@@ -105,8 +105,8 @@ void vision_block(Stream& stream, Arena& arena, const VisionConfig& config,
     const Arena::Scope scope(arena);
     Tensor inner = arena.take(DType::kF32, {n, config.intermediate});
     layer_norm(stream, x, block.norm2, block.norm2_bias, eps, normed);
-    matmul(stream, arena, normed, block.fc1, {.bias = &block.fc1_bias}, inner);
-    gelu(stream, inner, gelu_kind(config.activation));
+    matmul(stream, arena, normed, block.fc1,
+           {.bias = &block.fc1_bias, .gelu = gelu_kind(config.activation)}, inner);
     matmul(stream, arena, inner, block.fc2, {.bias = &block.fc2_bias, .add_to_out = true}, x);
   }
 }
@@ -209,9 +209,12 @@ void project(Stream& stream, Arena& arena, const ProjectorConfig& config,
     const ProjectorStep& part = weights.projector[static_cast<size_t>(step)];
     const bool last = step + 1 == config.depth;
     Tensor y = last ? rows : arena.take(DType::kF32, {x.rows(), part.linear.out});
-    matmul(stream, arena, x, part.linear, {.bias = &part.bias}, y);
-    if (config.layer_norms) layer_norm(stream, y, part.norm, part.norm_bias, kProjectorEps, y);
-    if (!last) gelu(stream, y, GeluKind::kErf);
+    const bool norm = config.layer_norms, active = !last;
+    MatmulOptions options = {.bias = &part.bias};
+    if (active && !norm) options.gelu = GeluKind::kErf;
+    matmul(stream, arena, x, part.linear, options, y);
+    if (norm) layer_norm(stream, y, part.norm, part.norm_bias, kProjectorEps, y);
+    if (active && norm) gelu(stream, y, GeluKind::kErf);
     x = y;
   }
 }

@@ -2,9 +2,8 @@
 #include "ops/cpu.h"
 
 namespace tessera {
-namespace {
 
-ActivationLoops loops_for(Isa isa) {
+ActivationLoops activation_loops(Isa isa) {
   switch (isa) {
     case Isa::kAvx512:
     case Isa::kAvx512Vnni:
@@ -19,10 +18,8 @@ ActivationLoops loops_for(Isa isa) {
   return activation_loops_plain();
 }
 
-}  // namespace
-
 void swiglu_cpu(WorkerPool& pool, Isa isa, const Tensor& gate_up, const Tensor& out) {
-  const ActivationLoops loops = loops_for(isa);
+  const ActivationLoops loops = activation_loops(isa);
   const int64_t ffn = out.shape[1];
   pool.for_each(out.shape[0], [&](int64_t r) {
     loops.swiglu(gate_up.f32(r), gate_up.f32(r) + ffn, out.f32(r), ffn);
@@ -30,10 +27,7 @@ void swiglu_cpu(WorkerPool& pool, Isa isa, const Tensor& gate_up, const Tensor& 
 }
 
 void gelu_cpu(WorkerPool& pool, Isa isa, const Tensor& x, GeluKind kind) {
-  const ActivationLoops loops = loops_for(isa);
-  const auto loop = kind == GeluKind::kErf     ? loops.gelu_erf
-                    : kind == GeluKind::kQuick ? loops.gelu_quick
-                                               : loops.gelu_tanh;
+  const auto loop = activation_loops(isa).gelu[static_cast<size_t>(kind)];
   pool.for_each(x.shape[0], [&](int64_t r) { loop(x.f32(r), x.shape[1]); });
 }
 

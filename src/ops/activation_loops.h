@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/isa.h"
 #include "ops/float_math.h"
 
 // The activations' loops over one row, vectorised by the compiler and compiled once for each
@@ -13,11 +14,11 @@ namespace tessera {
 struct ActivationLoops {
   /// to[i] = silu(gate[i]) * up[i]; to may be gate
   void (*swiglu)(const float* gate, const float* up, float* to, int64_t count);
-  void (*gelu_erf)(float* x, int64_t count);  ///< x[i] = gelu(x[i]), of three kinds
-  void (*gelu_quick)(float* x, int64_t count);
-  void (*gelu_tanh)(float* x, int64_t count);
+  void (*gelu[3])(float* x, int64_t count);  ///< x[i] = gelu(x[i]), by GeluKind
 };
 
+/// The fastest that `isa` has.
+ActivationLoops activation_loops(Isa isa);
 ActivationLoops activation_loops_plain();
 ActivationLoops activation_loops_avx2();
 ActivationLoops activation_loops_avx512();
@@ -37,8 +38,8 @@ inline void gelu_tanh_loop(float* x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] = gelu_tanh_f32(x[i]);
 }
 
-constexpr ActivationLoops kActivationLoops = {swiglu_loop, gelu_erf_loop, gelu_quick_loop,
-                                              gelu_tanh_loop};
+constexpr ActivationLoops kActivationLoops = {swiglu_loop,
+                                              {gelu_erf_loop, gelu_quick_loop, gelu_tanh_loop}};
 
 }  // namespace
 }  // namespace tessera

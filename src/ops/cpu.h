@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/isa.h"
 #include "base/worker_pool.h"
@@ -16,9 +17,15 @@
 
 namespace tessera {
 
-/// `bias` with null data: none.
+/// What a matmul does with its sums, in this order. MatmulOptions has the meaning of each.
+struct MatmulFinish {
+  Tensor bias;  ///< with null data: none
+  bool add_to_out = false;
+  std::optional<GeluKind> gelu;
+  bool swiglu = false;
+};
 void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& prepared,
-                const PackedMatrix& w, const Tensor& bias, bool add_to_out, const Tensor& out);
+                const PackedMatrix& w, const MatmulFinish& finish, const Tensor& out);
 void embedding_cpu(WorkerPool& pool, const Tensor& ids, const Tensor& table, const Tensor& out);
 void rms_norm_cpu(WorkerPool& pool, const Tensor& x, const Tensor& weight, float eps,
                   const Tensor& out);

@@ -35,20 +35,30 @@ void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w
   check.tensor("out", out, {DType::kF32}, {rows, w.out});
   const Tensor bias = options.bias != nullptr ? *options.bias : Tensor();
   if (options.bias != nullptr) check.tensor("bias", bias, {DType::kF32}, {w.out});
-  const bool add_to_out = options.add_to_out;
+  const bool active = options.swiglu || options.gelu.has_value();
+  check.that(!options.add_to_out || !active, "add_to_out", "no activation beside it", 1);
+  check.that(!options.swiglu || (!bias.data && !options.gelu), "swiglu", "no bias and no gelu", 1);
+  check.that(!options.swiglu || w.out % 2 == 0, "w", "as many gates as ups", w.out);
+  const MatmulFinish finish = {bias, options.add_to_out, options.gelu, options.swiglu};
 
   const auto r = static_cast<double>(rows), in = static_cast<double>(w.in),
-             o = static_cast<double>(w.out);
-  const Cost cost = {
-      .flops = 2 * r * in * o,
-      .bytes = static_cast<double>(w.bytes()) + 4 * r * (in + (add_to_out ? 2 : 1) * o)};
+             o = static_cast<double>(w.out), written = finish.swiglu ? o / 2 : o;
+  const Cost cost = {.flops = 2 * r * in * o + (finish.swiglu ? 16
+                                                : finish.gelu ? 32
+                                                              : 0) *
+                                                   r * written,
+                     .bytes = static_cast<double>(w.bytes()) +
+                              4 * r * (in + (finish.add_to_out ? 2 : 1) * written)};
   const Isa isa = stream.device().info().isa;
   const Arena::Scope scope(arena);
   const PreparedRows prepared = take_prepared(arena, w, rows);
   launch(
-      stream, cost,
-      [=](WorkerPool& pool) { matmul_cpu(pool, isa, x, prepared, w, bias, add_to_out, out); },
-      [=](auto& queue) { matmul_cuda(queue, x, prepared, w, bias, add_to_out, out); });
+      stream, cost, [=](WorkerPool& pool) { matmul_cpu(pool, isa, x, prepared, w, finish, out); },
+      [=](auto& queue) {
+        matmul_cuda(queue, x, prepared, w, finish.bias, finish.add_to_out, out);
+        if (finish.swiglu) swiglu_cuda(queue, out, out.slice_cols(0, w.out / 2));
+        if (finish.gelu) gelu_cuda(queue, out, *finish.gelu);
+      });
 }
 
 }  // namespace tessera

@@ -150,8 +150,6 @@ void add_chunk(const MatmulOperands& op, const MatmulTile& tile, int64_t chunk, 
   const int64_t row_bytes = op.chunk * 2, steps = op.chunk / kDepth;
   const char* x =
       static_cast<const char*>(op.prepared.values) + (chunk * op.rows + tile.first_row) * row_bytes;
-  const char* w =
-      static_cast<const char*>(op.w) + tile.first_panel * op.panel_bytes + first * kPanel * 2;
   const int64_t row_blocks = (tile.rows + kStepRows - 1) / kStepRows;
   for (int64_t row = 0; row < tile.rows; row += kStepRows) {
     const int64_t rows = least(tile.rows - row, kStepRows);
@@ -169,7 +167,7 @@ void add_chunk(const MatmulOperands& op, const MatmulTile& tile, int64_t chunk, 
       const int64_t panels = least(tile.panels - panel, width);
       b.next_x.from = b.x[0] + op.rows * row_bytes + panel / width * b.next_x.lines * row_bytes;
       for (int64_t p = 0; p < panels; ++p) {
-        b.w[p] = w + (panel + p) * op.panel_bytes;
+        b.w[p] = panel_of(op, tile, panel + p) + first * kPanel * 2;
         b.next_w[p].lines = kSide / row_blocks;
         b.next_w[p].from =
             b.w[p] + inputs * kPanel * 2 + row / kStepRows * b.next_w[p].lines * steps * kLineBytes;

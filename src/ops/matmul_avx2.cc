@@ -181,8 +181,7 @@ MatmulKernel matmul_kernel_avx2(int bits) {
             }};
   if (bits == 16)
     return {prepare_bf16, [](const MatmulOperands& op, const MatmulTile& tile) {
-              const FlushDenormals flush;
-              compute_floats(op, tile, kBf16);
+              compute_floats<FlushDenormals>(op, tile, kBf16);
             }};
   return {prepare_codes, [](const MatmulOperands& op, const MatmulTile& tile) {
             compute_codes(op, tile, kCodes, op.bits == 8 ? nullptr : spread);

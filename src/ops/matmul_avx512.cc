@@ -21,11 +21,7 @@ struct DotByPairs {
 
 MatmulKernel matmul_kernel_avx512(int bits) {
   if (bits == 32) return {prepare_f32, compute_floats_avx512<WholeF32>};
-  if (bits == 16)
-    return {prepare_bf16, [](const MatmulOperands& op, const MatmulTile& tile) {
-              const FlushDenormals flush;
-              compute_floats_avx512<PairsByHalves>(op, tile);
-            }};
+  if (bits == 16) return {prepare_bf16, compute_floats_avx512<PairsByHalves, FlushDenormals>};
   return {prepare_codes, compute_codes_avx512<DotByPairs>};
 }
 

@@ -209,9 +209,9 @@ constexpr BlockTable make_table(std::index_sequence<kRows...>) {
 template <typename Kind, size_t kRows>
 constexpr BlockTable kTable = make_table<Kind>(std::make_index_sequence<kRows>());
 
-template <typename Numbers>
+template <typename Numbers, typename Denormals = KeepDenormals>
 void compute_floats_avx512(const MatmulOperands& op, const MatmulTile& tile) {
-  compute_floats(op, tile, kTable<Floats<Numbers>, 8>);
+  compute_floats<Denormals>(op, tile, kTable<Floats<Numbers>, 8>);
 }
 
 inline void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {

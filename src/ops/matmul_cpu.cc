@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "ops/activation_loops.h"
 #include "ops/cpu.h"
 #include "ops/matmul_tile.h"
 
@@ -36,40 +37,49 @@ int64_t tile_panels(const MatmulKernel& kernel, int64_t row_tasks, int64_t panel
 }  // namespace
 
 void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& prepared,
-                const PackedMatrix& w, const Tensor& bias, bool add_to_out, const Tensor& out) {
+                const PackedMatrix& w, const MatmulFinish& finish, const Tensor& out) {
   const WeightFormat format = w.format();
-  const int64_t rows = x.shape[0], panels = w.panels();
-  const MatmulOperands op = {.x = x.f32(),
-                             .x_stride = x.row_stride,
-                             .prepared = prepared,
-                             .rows = rows,
-                             .in = w.in,
-                             .out = w.out,
-                             .w = w.data,
-                             .bits = format.bits,
-                             .group = format.group,
-                             .chunk = w.chunk(),
-                             .chunks = w.chunks(),
-                             .padded_in = w.padded_in(),
-                             .panel_bytes = w.panel_bytes(),
-                             .scale_bytes = w.scale_bytes(),
-                             .bias = bias.f32(),
-                             .add_to_y = add_to_out,
-                             .y = out.f32(),
-                             .y_stride = out.row_stride};
+  const int64_t rows = x.shape[0];
+  const ActivationLoops loops = activation_loops(isa);
+  // Gates and ups meet in one tile, unless a panel has some of both.
+  const bool meet = finish.swiglu && w.out % (2 * kPanelRows) == 0;
+  const int64_t halves = meet ? 2 : 1, panels = w.panels() / halves;
+  const MatmulOperands op = {
+      .x = x.f32(),
+      .x_stride = x.row_stride,
+      .prepared = prepared,
+      .rows = rows,
+      .in = w.in,
+      .out = w.out,
+      .w = w.data,
+      .bits = format.bits,
+      .group = format.group,
+      .chunk = w.chunk(),
+      .chunks = w.chunks(),
+      .padded_in = w.padded_in(),
+      .panel_bytes = w.panel_bytes(),
+      .scale_bytes = w.scale_bytes(),
+      .bias = finish.bias.f32(),
+      .add_to_y = finish.add_to_out,
+      .y = out.f32(),
+      .y_stride = out.row_stride,
+      .gelu = finish.gelu ? loops.gelu[static_cast<size_t>(*finish.gelu)] : nullptr,
+      .swiglu = meet ? loops.swiglu : nullptr,
+      .first_up = panels};
   const MatmulKernel kernel = kernel_for(isa, format.bits);
   pool.for_each(rows, [&](int64_t row) { kernel.prepare(op, row); });
   // Tasks of the same panels follow each other: their weights are in a cache then.
   const int64_t row_tasks = divide_up(rows, kernel.tile_rows);
-  const int64_t wide = tile_panels(kernel, row_tasks, panels, pool.threads());
+  const int64_t wide = tile_panels(kernel, row_tasks, w.panels(), pool.threads()) / halves;
   pool.for_each(row_tasks * divide_up(panels, wide), [&](int64_t task) {
     MatmulTile tile;
     tile.first_row = task % row_tasks * kernel.tile_rows;
     tile.rows = std::min(kernel.tile_rows, rows - tile.first_row);
     tile.first_panel = task / row_tasks * wide;
-    tile.panels = std::min(wide, panels - tile.first_panel);
+    tile.panels = std::min(wide, panels - tile.first_panel) * halves;
     kernel.compute(op, tile);
   });
+  if (finish.swiglu && !meet) swiglu_cpu(pool, isa, out, out.slice_cols(0, w.out / 2));
 }
 
 }  // namespace tessera

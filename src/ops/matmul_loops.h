@@ -46,6 +46,13 @@ struct BlockTable {
   Block wide[8], narrow[8];
 };
 
+/// Where the weights of the tile's p-th panel lie.
+inline const char* panel_of(const MatmulOperands& op, const MatmulTile& tile, int64_t p) {
+  const int64_t gates = op.swiglu != nullptr ? tile.panels / 2 : tile.panels;
+  const int64_t panel = tile.first_panel + (p < gates ? p : p - gates + op.first_up);
+  return static_cast<const char*>(op.w) + panel * op.panel_bytes;
+}
+
 inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums,
                    int64_t stride = kSumStride) {
   const int64_t first = tile.first_panel * kPanel;
@@ -53,6 +60,11 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums
   for (int64_t r = 0; r < tile.rows; ++r) {
     float* sum = sums + r * stride;
     float* y = op.y + (tile.first_row + r) * op.y_stride + first;
+    if (op.swiglu != nullptr) {
+      const int64_t gates = tile.panels / 2 * kPanel;
+      op.swiglu(sum, sum + gates, y, gates);
+      continue;
+    }
     if (op.bias != nullptr) {
       const float* bias = op.bias + first;
 #pragma GCC ivdep
@@ -62,6 +74,7 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums
 #pragma GCC ivdep
       for (int64_t o = 0; o < count; ++o) sum[o] += y[o];
     }
+    if (op.gelu != nullptr) op.gelu(sum, count);
 #pragma GCC ivdep
     for (int64_t o = 0; o < count; ++o) y[o] = sum[o];
   }
@@ -107,19 +120,22 @@ void walk_floats(const MatmulOperands& op, const MatmulTile& tile, const Compute
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
   ChunkBlock chunk = {};
   chunk.x_stride = op.chunk;
-  const auto* w = static_cast<const char*>(op.w) + tile.first_panel * op.panel_bytes;
   for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p)
-      chunk.w[p] = w + p * op.panel_bytes + first * kPanel * op.bits / 8;
+      chunk.w[p] = panel_of(op, tile, p) + first * kPanel * op.bits / 8;
     compute(chunk, first, sums);
   }
   finish(op, tile, sums);
 }
 
-inline void compute_floats(const MatmulOperands& op, const MatmulTile& tile,
-                           const BlockTable& table) {
+/// While sums are added: denormals count, or, of bf16, FlushDenormals.
+struct KeepDenormals {};
+
+template <typename Denormals = KeepDenormals>
+void compute_floats(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table) {
   walk_floats(op, tile, [&](const ChunkBlock& chunk, int64_t first_input, float* sums) {
+    [[maybe_unused]] const Denormals mode{};
     compute_chunk(op, tile, table, op.bits / 8, chunk, first_input, sums);
   });
 }
@@ -140,11 +156,10 @@ void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
   chunk.group = op.group;
   chunk.rows = op.rows;
   chunk.zero = 1 << (op.bits - 1);
-  const auto* w = static_cast<const unsigned char*>(op.w) + tile.first_panel * op.panel_bytes;
   for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p) {
-      const unsigned char* panel = w + p * op.panel_bytes;
+      const auto* panel = reinterpret_cast<const unsigned char*>(panel_of(op, tile, p));
       const unsigned char* codes = panel + op.scale_bytes + first * kPanel * op.bits / 8;
       chunk.w_scales[p] = reinterpret_cast<const uint16_t*>(panel) + first / op.group * kPanel;
       chunk.w[p] = spread != nullptr ? bytes[p] : codes;

@@ -38,9 +38,16 @@ struct MatmulOperands {
   bool add_to_y = false;
   float* y = nullptr;  ///< [rows, out]
   int64_t y_stride = 0;
+
+  /// What becomes of values before they are written, one of the two, or neither. With swiglu the
+  /// first half of w's panels are gates and the others ups, whose columns of y stay as they are.
+  void (*gelu)(float* x, int64_t count) = nullptr;
+  void (*swiglu)(const float* gate, const float* up, float* to, int64_t count) = nullptr;
+  int64_t first_up = 0;  ///< panel
 };
 
-/// What one task computes: y of some rows and some panels.
+/// What one task computes: y of some rows and some panels. With swiglu, half of the panels are
+/// gates, from first_panel on, and half are their ups, from first_panel + first_up on.
 struct MatmulTile {
   int64_t first_row = 0, rows = 0;
   int64_t first_panel = 0, panels = 0;

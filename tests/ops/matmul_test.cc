@@ -133,6 +133,49 @@ TEST_P(Matmul, AddsBiasAndResidual) {
         }
 }
 
+// One call that has an activation, and the calls that it stands for.
+std::vector<float> activated(OpDevice& device, const MatmulCase& c, Operands& o,
+                             const MatmulOptions& options, bool in_one) {
+  const Packed w(device.device(), c.precision, c.out, c.in, o.w);
+  Scratch scratch(device.device(), w.matrix(), c.rows);
+  std::vector<float> got = o.before;
+  Tensor out = device.view(got, {c.rows, c.out});
+  const Tensor x = device.view(o.x, {c.rows, c.in}), bias = device.view(o.bias, {c.out});
+  MatmulOptions all = options;
+  all.bias = c.bias ? &bias : nullptr;
+  matmul(device.stream(), scratch.arena(), x, w.matrix(),
+         in_one ? all : MatmulOptions{.bias = all.bias}, out);
+  if (!in_one && all.gelu) gelu(device.stream(), out, *all.gelu);
+  const int64_t gates = all.swiglu ? c.out / 2 : c.out;
+  Tensor result = out.slice_cols(0, gates);
+  if (!in_one && all.swiglu) swiglu(device.stream(), out, result);
+  device.wait();
+  std::vector<float> kept;  // the ups' columns may hold anything
+  for (auto row = got.begin(); row != got.end(); row += c.out)
+    kept.insert(kept.end(), row, row + gates);
+  return kept;
+}
+
+TEST_P(Matmul, ActivationsAreThoseOfTheirOwnOps) {
+  OpDevice device = open();
+  for (const Precision precision : kStored)
+    for (const int64_t rows : {1, 7, 40})
+      for (const int64_t out : {32, 96, 224, 50}) {  // 50: a panel of gates and ups
+        const MatmulCase c = {rows, 65, out, precision};
+        Operands o(c);
+        EXPECT_EQ(bits_differ(activated(device, c, o, {.swiglu = true}, true),
+                              activated(device, c, o, {.swiglu = true}, false)),
+                  "")
+            << rows << " rows, " << out << " outputs, " << precision_name(precision);
+        for (const GeluKind kind : {GeluKind::kErf, GeluKind::kQuick, GeluKind::kTanh}) {
+          const MatmulCase with_bias = {rows, 65, out, precision, true};
+          EXPECT_EQ(bits_differ(activated(device, with_bias, o, {.gelu = kind}, true),
+                                activated(device, with_bias, o, {.gelu = kind}, false)),
+                    "");
+        }
+      }
+}
+
 float flushed(float v) {
   return std::fpclassify(v) == FP_SUBNORMAL ? 0 * v : v;
 }
@@ -326,6 +369,12 @@ TEST(MatmulOnCpus, NamesTheArgumentThatIsWrong) {
             "matmul: x: expected on cpu:0, found on cpu:0");
   EXPECT_EQ(call(Tensor(nullptr, &cpu.device(), DType::kF32, {2, 6}), w.matrix(), {}),
             "matmul: x: expected memory, found a null pointer");
+  EXPECT_EQ(call(cpu.view(x, {2, 6}), w.matrix(), {.add_to_out = true, .gelu = GeluKind::kErf}),
+            "matmul: add_to_out: expected no activation beside it, found 1");
+  EXPECT_EQ(call(cpu.view(x, {2, 6}), w.matrix(), {.gelu = GeluKind::kErf, .swiglu = true}),
+            "matmul: swiglu: expected no bias and no gelu, found 1");
+  EXPECT_EQ(call(cpu.view(x, {2, 6}), w.matrix(), {.swiglu = true}),
+            "matmul: w: expected as many gates as ups, found 5");
   PackedMatrix bad = w.matrix();
   bad.precision = Precision::kFp8;
   EXPECT_EQ(call(cpu.view(x, {2, 6}), bad, {}),
