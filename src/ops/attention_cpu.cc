@@ -88,11 +88,14 @@ void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor
   const int64_t tokens = q.shape[0], dim = pages.head_dim, heads = pages.kv_heads;
   pool.for_each(pages.blocks, [&](int64_t block) {
     blocks.i32()[block] = static_cast<int32_t>(block);
-    for (int64_t slot = 0; slot < std::min(kBlockTokens, tokens - block * kBlockTokens); ++slot)
-      for (int64_t head = 0; head < heads; ++head) {
-        const int64_t row = block * kBlockTokens + slot;
-        kv_write(pages, block, head, slot, k.f32(row) + head * dim, v.f32(row) + head * dim);
-      }
+    const int64_t row = block * kBlockTokens;
+    for (int64_t head = 0; head < heads; ++head)
+      kv_write(pages, block, head,
+               {.key = k.f32(row) + head * dim,
+                .value = v.f32(row) + head * dim,
+                .key_stride = k.row_stride,
+                .value_stride = v.row_stride,
+                .count = std::min(kBlockTokens, tokens - row)});
   });
   const int64_t tiles = divide_up(tokens, kTileQueries);
   pool.for_each(tiles * heads, [&](int64_t task) {

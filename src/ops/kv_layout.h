@@ -26,9 +26,15 @@ inline float* kv_value_scales(const KvPages& pages, int64_t block, int64_t kv_he
   return reinterpret_cast<float*>(kv_values(pages, block, kv_head + 1) - pages.scale_bytes());
 }
 
-/// Writes one token's key and value of one head, f32 [head_dim] each, into a slot of a page.
-void kv_write(const KvPages& pages, int64_t block, int64_t kv_head, int64_t slot, const float* key,
-              const float* value);
+/// Some tokens that stand behind each other in one page, as one head has them.
+struct KvTokens {
+  const float *key = nullptr, *value = nullptr;  ///< of the first, f32 [head_dim] each
+  int64_t key_stride = 0, value_stride = 0;      ///< from a token's to the next's
+  int64_t slot = 0, count = 0;                   ///< in the page
+};
+
+/// Writes their keys and values, rounded to the pages' format.
+void kv_write(const KvPages& pages, int64_t block, int64_t kv_head, const KvTokens& tokens);
 
 /// Throws Error, naming `op`, when a row's position is outside its blocks or past max_context, its
 /// sequence is no row of them, or a page id within its context is no block of `pages`.
