@@ -35,8 +35,8 @@ using Rounded = std::array<std::array<uint16_t, kMostDims>, kBlockTokens>;
 void round_numbers(const float* from, int64_t stride, int64_t count, int64_t dims, Rounded& to) {
   for (int64_t i = 0; i < count; ++i) {
     auto& rounded = to[static_cast<size_t>(i)];
-    for (size_t d = 0; d < static_cast<size_t>(dims); ++d)
-      rounded[d] = bf16_rounded(from[i * stride + static_cast<int64_t>(d)]);
+    const float* numbers = from + i * stride;
+    for (size_t d = 0; d < static_cast<size_t>(dims); ++d) rounded[d] = bf16_rounded(numbers[d]);
     if (dims % 2 != 0) rounded[static_cast<size_t>(dims)] = 0;
   }
 }
