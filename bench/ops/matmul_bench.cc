@@ -1,4 +1,5 @@
 #include <benchmark/benchmark.h>
+#include <sys/mman.h>
 
 #include <memory>
 #include <new>
@@ -13,13 +14,17 @@
 namespace tessera {
 namespace {
 
+constexpr size_t kHugePage = 2 << 20;
 struct FreeAligned {
-  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
+  void operator()(void* p) const { ::operator delete (p, std::align_val_t{kHugePage}); }
 };
 using Memory = std::unique_ptr<void, FreeAligned>;
 
+// In huge pages, as a device's.
 Memory allocate(uint64_t bytes) {
-  return Memory(::operator new (bytes, std::align_val_t{64}));
+  Memory memory(::operator new (bytes, std::align_val_t{kHugePage}));
+  ::madvise(memory.get(), bytes, MADV_HUGEPAGE);
+  return memory;
 }
 
 std::vector<float> normal(int64_t count) {
@@ -43,10 +48,10 @@ void matmul(benchmark::State& state) {
   const auto row = normal(16 * in);
   for (int64_t o = 0; o < out; o += 16)
     pack_rows(w, o, std::min<int64_t>(16, out - o), row.data(), DType::kF32);
-  std::vector<float> y(static_cast<size_t>(rows * out));
+  const Memory y = allocate(static_cast<uint64_t>(rows * out) * 4);
   WorkerPool pool(1);
   const Tensor from(x.data(), nullptr, DType::kF32, {rows, in});
-  const Tensor to(y.data(), nullptr, DType::kF32, {rows, out});
+  const Tensor to(y.get(), nullptr, DType::kF32, {rows, out});
   const auto prepared_rows = static_cast<uint64_t>(rows * w.groups());
   const auto prepared_values = static_cast<uint64_t>(rows * w.chunks() * w.chunk());
   const Memory values = allocate(prepared_values * 4);

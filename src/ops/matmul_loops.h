@@ -53,18 +53,14 @@ inline const char* panel_of(const MatmulOperands& op, const MatmulTile& tile, in
   return static_cast<const char*>(op.w) + panel * op.panel_bytes;
 }
 
-inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums,
-                   int64_t stride = kSumStride) {
+/// Writes the tile's values, made of its sums: all of finish() but swiglu.
+inline void finish_values(const MatmulOperands& op, const MatmulTile& tile, float* sums,
+                          int64_t stride) {
   const int64_t first = tile.first_panel * kPanel;
   const int64_t count = least(tile.panels * kPanel, op.out - first);
   for (int64_t r = 0; r < tile.rows; ++r) {
     float* sum = sums + r * stride;
     float* y = op.y + (tile.first_row + r) * op.y_stride + first;
-    if (op.swiglu != nullptr) {
-      const int64_t gates = tile.panels / 2 * kPanel;
-      op.swiglu(sum, sum + gates, y, gates);
-      continue;
-    }
     if (op.bias != nullptr) {
       const float* bias = op.bias + first;
 #pragma GCC ivdep
@@ -77,6 +73,16 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums
     if (op.gelu != nullptr) op.gelu(sum, count);
 #pragma GCC ivdep
     for (int64_t o = 0; o < count; ++o) y[o] = sum[o];
+  }
+}
+
+inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums) {
+  if (op.swiglu == nullptr) return finish_values(op, tile, sums, kSumStride);
+  const int64_t gates = tile.panels / 2 * kPanel;
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    float* gate = sums + r * kSumStride;
+    op.swiglu(gate, gate + gates,
+              op.y + (tile.first_row + r) * op.y_stride + tile.first_panel * kPanel, gates);
   }
 }
 
