@@ -230,6 +230,7 @@ void Pipeline::check_gpus() const {
 void Pipeline::recover() {
   assert(free_.size() == batches_.size());
   input_->open_streams();
+  if (vision_) vision_->open_streams();
   for (const auto& stage : stages_) stage->open_streams();
   check_streams();
   const std::lock_guard lock(mutex_);
