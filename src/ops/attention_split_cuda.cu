@@ -154,9 +154,11 @@ __global__ void __launch_bounds__(kSplitThreads<kDim>, 1)
   const SplitTokens<Words, kOdd> tokens = {call, kv_head, first, context, page};
 
   const float* q = call.q + row * call.q_stride + static_cast<int64_t>(head) * dim;
-  for (int i = warp; i < kProducts; i += kWarps)
-    shared.q[i][lane] = query_words(g < heads ? q + g * dim : nullptr,
+  for (int i = warp; i < kProducts; i += kWarps) {
+    const uint4 words = query_words(g < heads ? q + g * dim : nullptr,
                                     g + 8 < heads ? q + (g + 8) * dim : nullptr, i, t, dim);
+    shared.q[i][lane] = words;
+  }
   __syncthreads();
 
   float sums[kUnits][2][4] = {};
@@ -222,8 +224,10 @@ __global__ void __launch_bounds__(kSplitThreads<kDim>, 1)
       if (t == 0) meet.sum[warp][g + 8 * h] = sum;
     }
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      meet.weights[warp][i][lane] = weight_words<Words>(scores, own, i, value_scales);
+    for (int i = 0; i < 2; ++i) {
+      const uint4 words = weight_words<Words>(scores, own, i, value_scales);
+      meet.weights[warp][i][lane] = words;
+    }
     __syncthreads();
 
 #pragma unroll
