@@ -20,21 +20,7 @@ __device__ float warp_sum(float x) {
   return x;
 }
 
-/// The larger one; NaN when either is one.
-__device__ inline float larger(float a, float b) {
-  return a > b || a != a ? a : b;
-}
-
-/// As warp_sum; NaN when there is one.
-template <int kLanes = kWarpLanes>
-__device__ float warp_max(float x) {
-#pragma unroll
-  for (int step = kLanes / 2; step > 0; step /= 2)
-    x = larger(x, __shfl_xor_sync(kWholeWarp, x, step));
-  return x;
-}
-
-/// The same of whole numbers.
+/// The largest, as warp_sum.
 template <int kLanes = kWarpLanes>
 __device__ int warp_max(int x) {
 #pragma unroll
@@ -60,20 +46,6 @@ __device__ float block_sum(float x, WarpNumbers<kThreads>& shared) {
 #pragma unroll
   for (int warp = 1; warp < kThreads / kWarpLanes; ++warp) sum += shared.of_warp[warp];
   return sum;
-}
-
-/// As block_sum; NaN when there is one.
-template <int kThreads>
-__device__ float block_max(float x, WarpNumbers<kThreads>& shared) {
-  x = warp_max(x);
-  __syncthreads();
-  if (threadIdx.x % kWarpLanes == 0) shared.of_warp[threadIdx.x / kWarpLanes] = x;
-  __syncthreads();
-  float most = shared.of_warp[0];
-#pragma unroll
-  for (int warp = 1; warp < kThreads / kWarpLanes; ++warp)
-    most = larger(most, shared.of_warp[warp]);
-  return most;
 }
 
 }  // namespace tessera
