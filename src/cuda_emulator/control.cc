@@ -104,12 +104,6 @@ void forbid_emulated_peer(int gpu, int peer) {
   machine().unreachable.emplace(gpu, peer);
 }
 
-void forbid_peer_access(int from, int to) {
-  const TsanUnseen unseen;
-  const std::lock_guard lock(machine().mutex);
-  machine().unreachable.insert({from, to});
-}
-
 void hold_emulated_memory(int gpu, uint64_t bytes) {
   const TsanUnseen unseen;
   const std::lock_guard lock(machine().mutex);

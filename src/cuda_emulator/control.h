@@ -17,6 +17,7 @@ namespace tessera {
 struct EmulatedMachine {
   int gpus = 3;
   uint64_t gpu_bytes = uint64_t{1} << 30;
+  int processors = 28;  ///< of each; kernels are chosen by them
   ThreadOrder order = ThreadOrder::kForward;
   uint64_t seed = 1;
 
@@ -65,9 +66,6 @@ void set_emulated_link(int from, int to, double bytes_per_s);
 
 /// GPU `gpu` has no access to the memory of `peer`: copies must go through the host.
 void forbid_emulated_peer(int gpu, int peer);
-
-/// GPU `from` cannot use the memory of GPU `to`.
-void forbid_peer_access(int from, int to);
 
 /// Another program holds so much of a GPU's memory.
 void hold_emulated_memory(int gpu, uint64_t bytes);

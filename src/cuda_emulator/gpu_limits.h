@@ -12,7 +12,6 @@ namespace tessera {
 // Specifications per Compute Capability".
 
 inline constexpr int kCapabilityMajor = 8, kCapabilityMinor = 6;
-inline constexpr int kEmulatedProcessors = 28;
 inline constexpr dim3 kMaxBlock = {1024, 1024, 64};
 inline constexpr dim3 kMaxGrid = {2147483647, 65535, 65535};
 inline constexpr size_t kDefaultSharedBytes = 48 << 10;  ///< of a block, unless a kernel asks

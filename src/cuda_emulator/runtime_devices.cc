@@ -17,14 +17,14 @@ bool is_gpu(const Machine& machine, int gpu) {
 }
 
 // Of attributes that the backend asks for; -1: none that the emulator knows.
-int attribute_value(cudaDeviceAttr attribute, int gpu) {
+int attribute_value(const Machine& machine, cudaDeviceAttr attribute, int gpu) {
   switch (attribute) {
     case cudaDevAttrComputeCapabilityMajor:
       return kCapabilityMajor;
     case cudaDevAttrComputeCapabilityMinor:
       return kCapabilityMinor;
     case cudaDevAttrMultiProcessorCount:
-      return kEmulatedProcessors;
+      return machine.settings.processors;
     case cudaDevAttrMaxThreadsPerBlock:
       return kMaxBlockThreads;
     case cudaDevAttrMaxSharedMemoryPerBlock:
@@ -75,7 +75,7 @@ void describe_gpu(const Machine& machine, int gpu, cudaDeviceProp& properties) {
               properties.maxGridSize);
   properties.major = kCapabilityMajor;
   properties.minor = kCapabilityMinor;
-  properties.multiProcessorCount = kEmulatedProcessors;
+  properties.multiProcessorCount = machine.settings.processors;
   properties.l2CacheSize = 3 << 20;
   properties.memoryBusWidth = 192;
   properties.canMapHostMemory = properties.unifiedAddressing = properties.concurrentKernels = 1;
@@ -132,7 +132,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int gpu) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int gpu) {
   return api_call("cudaDeviceGetAttribute", [&](Machine& machine, auto&) {
     if (!is_gpu(machine, gpu)) return cudaErrorInvalidDevice;
-    *value = attribute_value(attribute, gpu);
+    *value = attribute_value(machine, attribute, gpu);
     return *value < 0 ? refuse(cudaErrorNotSupported,
                                fmt::format("the emulator does not know device attribute {}",
                                            static_cast<int>(attribute)))

@@ -90,7 +90,7 @@ TEST_F(Peers, AreEnabledOnceAndInOneDirection) {
 }
 
 TEST_F(Peers, MayBeOutOfReach) {
-  forbid_peer_access(0, 2);
+  forbid_emulated_peer(0, 2);
   int can = -1;
   EXPECT_EQ(cudaDeviceCanAccessPeer(&can, 0, 2), cudaSuccess);
   EXPECT_EQ(can, 0);
