@@ -138,13 +138,13 @@ TEST_P(EditLogits, AFiniteLogitStaysFinite) {
 TEST_P(EditLogits, TakesStridedRows) {
   OpDevice device = open(1);
   std::vector<float> logits = {9, 1, 2, 9, 9, 4, 3, 9};
-  Edits edits{.rows = {{.row = 1, .edits = 1, .mask = 0}},
-              .edits = {{.token = 1, .penalty = 2, .add = 1}},
-              .masks = {2}};
+  Edits edits{.rows = {{.row = 1, .edits = 2, .mask = 0}},
+              .edits = {{.token = 1, .penalty = 2, .add = 1}, {.token = 0, .penalty = 2, .add = 1}},
+              .masks = {1}};  // what one thread edits another masks
   Tensor view = device.view(logits, {2, 4}).slice_cols(1, 2);
   edit_logits(device.stream(), edits.view(device, 2), view);
   device.wait();
-  EXPECT_EQ(logits, (std::vector<float>{9, 1, 2, 9, 9, -INFINITY, 2.5F, 9}));
+  EXPECT_EQ(logits, (std::vector<float>{9, 1, 2, 9, 9, 3, -INFINITY, 9}));
 }
 
 TEST_P(EditLogits, ATokenOutsideOfTheVocabularyBreaksTheStream) {

@@ -5,6 +5,9 @@
 #include "tests/ops/op_device.h"
 #include "tests/ops/packed.h"
 #include "tests/support/differs.h"
+#ifdef TESSERA_CUDA_EMULATED
+#include "cuda_emulator/control.h"
+#endif
 
 // What holds for matmul on GPUs beyond the properties of matmul_test.cc.
 
@@ -60,6 +63,21 @@ TEST_P(MatmulCuda, EachKernelInAFewSteps) {
   OpDevice device = open();
   for (const Precision precision : kStored) expect_same_bits(device, precision, 1156, 40, {3, 20});
 }
+
+#ifdef TESSERA_CUDA_EMULATED
+// As small a card as has enough blocks when each takes 64 outputs.
+TEST_P(MatmulCuda, EachKernelOfWideBlocksInAFewSteps) {
+  EmulatedMachine machine = emulated_machine_of_environment();
+  machine.processors = 1;
+  set_up_emulated_machine(machine);
+  {
+    OpDevice device = open();
+    for (const Precision precision : {Precision::kInt8, Precision::kInt5})
+      expect_same_bits(device, precision, 1156, 130, {3, 9});
+  }
+  set_up_emulated_machine(emulated_machine_of_environment());
+}
+#endif
 
 // Enough outputs that a block takes 64 of them; a block of many rows, eight warps.
 TEST_P(MatmulCuda, SameBitsWithWideBlocks) {

@@ -8,6 +8,7 @@
 
 #include "device/cuda_stream.h"
 #include "ops/convert.h"
+#include "ops/unpack_cuda.h"
 #include "tests/ops/op_device.h"
 #include "tests/ops/packed.h"
 #include "tests/support/error_of.h"
@@ -77,7 +78,8 @@ Bytes packed_on_cpu(const PackedMatrix& shape, const Bytes& from, DType dtype, u
   return memory;
 }
 
-// Packed on the GPU in parts that end at `cuts`, the last of them first.
+// Packed on the GPU in parts that end at `cuts`, every second one first: of two rows in a byte now
+// the first comes first, now the second.
 Bytes packed_on_gpu(OpDevice& device, const PackedMatrix& shape, Bytes from, DType dtype,
                     uint64_t bytes, std::span<const int64_t> cuts) {
   Bytes memory(bytes, std::byte{0xee});
@@ -87,9 +89,10 @@ Bytes packed_on_gpu(OpDevice& device, const PackedMatrix& shape, Bytes from, DTy
   const std::byte* source = device.memory(from);
   launch_on(device, [&](const auto& queue) {
     pack_padding_cuda(queue, matrix);
-    for (size_t i = cuts.size(); i-- > 1;)
-      pack_rows_cuda(queue, matrix, cuts[i - 1], cuts[i] - cuts[i - 1],
-                     source + cuts[i - 1] * shape.in * dtype_bytes(dtype), dtype);
+    for (const size_t first : {2, 1})
+      for (size_t i = first; i < cuts.size(); i += 2)
+        pack_rows_cuda(queue, matrix, cuts[i - 1], cuts[i] - cuts[i - 1],
+                       source + cuts[i - 1] * shape.in * dtype_bytes(dtype), dtype);
   });
   device.wait();
   return memory;
@@ -134,11 +137,36 @@ TEST_P(PackCuda, EachKernelInAFewSteps) {
   for (const Precision precision : kStored) {
     const PackedMatrix shape = {.precision = precision, .out = 18, .in = 257};
     const Bytes from = as_dtype(weights(18, 257), DType::kBF16);
-    const int64_t parts[] = {0, 5, 18};
+    const int64_t parts[] = {0, 5, 9, 18};
     EXPECT_EQ(
         first_difference(packed_on_gpu(device, shape, from, DType::kBF16, shape.bytes(), parts),
                          packed_on_cpu(shape, from, DType::kBF16, shape.bytes())),
         "")
+        << precision_name(precision);
+  }
+}
+
+// Floats of a packed copy, whose panels stand in the CPUs' order, the first ones last; small enough
+// for ThreadSanitizer and other orders of threads.
+TEST_P(PackCuda, UnpacksPanelsIntoRows) {
+  OpDevice device = open();
+  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+    const PackedMatrix shape = {.precision = precision, .out = 34, .in = 257};
+    const Bytes from = as_dtype(weights(34, 257), DType::kBF16);
+    Bytes panels(shape.bytes()), rows(panels.size(), std::byte{0xee});
+    PackedMatrix on_cpu = shape, on_gpu = shape;
+    on_cpu.data = panels.data();
+    pack_padding(on_cpu);
+    pack_rows(on_cpu, 0, shape.out, from.data(), DType::kBF16);
+    on_gpu.data = device.memory(rows);
+    on_gpu.device = &device.device();
+    const std::byte* source = device.memory(panels);
+    launch_on(device, [&](const auto& queue) {
+      unpack_panels_cuda(queue, on_gpu, 1, 2, source + shape.panel_bytes());
+      unpack_panels_cuda(queue, on_gpu, 0, 1, source);
+    });
+    device.wait();
+    EXPECT_EQ(first_difference(rows, packed_on_cpu(shape, from, DType::kBF16, shape.bytes())), "")
         << precision_name(precision);
   }
 }
