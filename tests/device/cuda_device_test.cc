@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <optional>
 #include <thread>
 
 #include "base/clock.h"
@@ -90,7 +91,10 @@ TEST_F(CudaDevice, AFullCardTellsItsOwnSharesFromOtherPrograms) {
     return open_cuda_device(0, {.name = name, .budget_bytes = 30 * kMiB}, bytes);
   };
   const auto first = share("cuda:0.0"), second = share("cuda:0.1");
-  EXPECT_EQ(*bytes, first->ledger().used_bytes() + second->ledger().used_bytes());
+  const auto both = [&] { return first->ledger().used_bytes() + second->ledger().used_bytes(); };
+  EXPECT_EQ(*bytes, both());
+  first->allocate(5 * kMiB, MemoryKind::kKv, "layer 0");  // and gives it back
+  EXPECT_EQ(*bytes, both());
   const DeviceBuffer own = first->allocate(24 * kMiB, MemoryKind::kWeights, "layer 0");
   hold_emulated_memory(0, 30 * kMiB);
   second->ledger().set_planned({20 * kMiB, 2 * kMiB, 0, kMiB});
@@ -154,6 +158,7 @@ TEST_F(CudaDevice, ALostCardLosesItsDevicesAndNoOthers) {
   const auto lost = open_gpu(1), whole = open_gpu(0);
   const std::vector<uint32_t> values = counting(1000);
   const DeviceBuffer there = upload(*lost, values), here = upload(*whole, values);
+  std::optional<DeviceBuffer> given_back = upload(*lost, values);
   const HostBuffer pinned = lost->allocate_host(4096);
   const auto stream = lost->open_stream("compute"), other = whole->open_stream("compute");
   const auto event = lost->make_event(), own = whole->make_event();
@@ -171,6 +176,10 @@ TEST_F(CudaDevice, ALostCardLosesItsDevicesAndNoOthers) {
   EXPECT_EQ(error_of([&] { lost->make_event(); }), line);
   EXPECT_EQ(error_of([&] { event->synchronize(); }), line);
   EXPECT_EQ(error_of([&] { download<uint32_t>(*lost, there, 10); }), line);
+
+  const uint64_t freed = emulated_calls("cudaFree");
+  given_back.reset();
+  EXPECT_EQ(emulated_calls("cudaFree"), freed);  // it went with the card
 
   // What waits for it is broken by the same Error; what does not goes on.
   const auto waiting = whole->open_stream("waiting");

@@ -45,13 +45,15 @@ TEST(GpuMonitor, KnowsItsProcessByEachOfItsPids) {
   void* library = dlopen(TESSERA_NVML_TWO_GPUS, RTLD_NOW);  // keeps what is set
   ASSERT_NE(library, nullptr);
   const auto know_as = reinterpret_cast<void (*)(int)>(dlsym(library, "fake_nvml_know_as"));
-  know_as(4'194'000);
   FakeRoot root;
-  root.write("/proc/self/status", "Name:\ttessera\nNSpid:\t4194000\t17\t1\nThreads:\t3\n");
-  const GpuTelemetry gpu = GpuMonitor(TESSERA_NVML_TWO_GPUS, root.path()).read().at(0);
-  EXPECT_EQ(gpu.foreign_bytes, uint64_t{3} << 28);
-  EXPECT_EQ(gpu.foreign_processes, 1);
-  EXPECT_EQ(gpu.foreign_busy_percent, 30);
+  root.write("/proc/self/status", "Name:\ttessera\nNSpid:\t4194000\t4193017\t1\nThreads:\t3\n");
+  for (const int pid : {1, 4'193'017, 4'194'000}) {
+    know_as(pid);
+    const GpuTelemetry gpu = GpuMonitor(TESSERA_NVML_TWO_GPUS, root.path()).read().at(0);
+    EXPECT_EQ(gpu.foreign_bytes, uint64_t{3} << 28) << pid;
+    EXPECT_EQ(gpu.foreign_processes, 1) << pid;
+    EXPECT_EQ(gpu.foreign_busy_percent, 30) << pid;
+  }
   // Where nothing tells of that number, the process is another.
   const FakeRoot empty;
   EXPECT_EQ(GpuMonitor(TESSERA_NVML_TWO_GPUS, empty.path()).read().at(0).foreign_processes, 2);
