@@ -103,6 +103,25 @@ TEST_F(CudaEngine, NoOrderMixesUpPicturesOrTakesTheirRowsTooEarly) {
   }
 }
 
+// The tower's stream is opened anew, too: else the whole engine would stay broken.
+TEST_F(CudaEngine, AfterAPictureThatFailedTheNextOneIsTaken) {
+  TestEngine engine(kPictureDir, {.layers = {3, 3}, .vision = 1, .embedding = 0}, Precision::kF32,
+                    64, 1, 2, {}, open_next_gpu);
+  VisionRunner& vision = engine.pipeline().vision();
+  const auto& tower = *engine.model().config.vision;
+  const std::vector<float> pixels(
+      static_cast<size_t>(tower.channels * tower.image_size * tower.image_size));
+  CancelFlag cancel;  // what the tower computes is others' to test
+  cancel.cancel();
+  inject_failure({.call = "cudaMemcpyAsync", .gpu = 1, .error = cudaErrorInvalidValue});
+  vision.encode(pixels, &cancel);
+  EXPECT_THAT(error_of([&] { vision.check(); }),
+              AllOf(StartsWith("cuda:1: "), HasSubstr("cudaErrorInvalidValue")));
+  engine.pipeline().recover();
+  vision.encode(pixels, &cancel)->ready->synchronize();
+  vision.check();
+}
+
 TEST_F(CudaEngine, ALostCardEndsItsRequestsAndTheProcessLives) {
   const Request request = question(kText);
   TestEngine engine(kTextDir, {.layers = {1, 2, 1}}, Precision::kF32, 64, 1, 2, {}, open_next_gpu);

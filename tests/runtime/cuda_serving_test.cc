@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include "base/clock.h"
-#include "runtime/serving_loop.h"
 #include "tests/runtime/emulated_engine_fixture.h"
 #include "tests/runtime/heard.h"
 #include "tests/runtime/serving_mix.h"
@@ -53,40 +52,6 @@ TEST_F(CudaEngine, AMixOfRequestsGetsTheAnswersThatAreGivenAlone) {
              .checkpoint = "llama_tiny",
              .bursts = 1,
              .before = "A question about the sea, the wind and the birds over the harbour: "});
-}
-
-// The streams are opened anew, the tower's as well.
-TEST_F(CudaEngine, APictureThatFailsEndsItsOwnRequestAlone) {
-  constexpr int64_t kContext = 512;
-  TestEngine engine(kPictureDir, {.layers = {3, 3, 0}, .vision = 2, .embedding = 0}, Precision::kBF16,
-                    64, 2, 2, {}, open_next_gpu);
-  ServingLoop loop({}, engine.pipeline(), engine.blocks(), kContext);
-  const auto& tower = *engine.model().config.vision;
-  const std::vector<float> pixels(
-      static_cast<size_t>(tower.channels * tower.image_size * tower.image_size));
-  const auto ask = [&](Request request) {
-    PreparedRequest prepared = prepare_request(engine.model(), engine.tokenizer(), kContext,
-                                               request, Tokenizer::Specials::kAsText);
-    std::vector<PictureUse> pictures;
-    for (const Message& message : request.messages)
-      for (const Picture& picture : message.pictures)
-        pictures.push_back(
-            loop.pictures().find_or_add(picture, [&](const Picture&) { return pixels; }));
-    auto heard = std::make_shared<Heard>();
-    loop.submit(std::make_shared<ServedRequest>(loop.next_id(), std::move(request),
-                                                std::move(prepared), std::move(pictures), heard,
-                                                engine.tokenizer()));
-    return heard->wait();
-  };
-  inject_failure({.call = "cudaMemcpyAsync", .gpu = 2, .error = cudaErrorInvalidValue});
-  const AnswerSummary failed = ask(question(kPicture));
-  ASSERT_TRUE(failed.error);
-  EXPECT_THAT(Error(*failed.error).what(),
-              AllOf(StartsWith("cuda:2: "), HasSubstr("cudaErrorInvalidValue")));
-  EXPECT_FALSE(ask({.prompt_text = "one two", .temperature = 0, .max_new_tokens = 2}).error);
-  EXPECT_TRUE(loop.status().ready) << loop.status().why_not;
-  engine.pipeline().vision().encode(pixels)->ready->synchronize();
-  engine.pipeline().vision().check();
 }
 
 TEST_F(CudaServing, ALostCardIsToldWithoutAnyRequest) {
