@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -259,8 +260,9 @@ TEST(MatmulOnCpus, SameBitsForEveryThreadCountAndSplitOfRows) {
 
 TEST(MatmulOnCpus, ManyRowsAreSplitIntoTasksWithTheSameBits) {
   for (const Precision precision : kStored)
-    for (const auto& [rows, in] : {std::pair{401, 24}, {45, 1100}}) {  // tasks; chunks in a task
-      const MatmulCase c = {.rows = rows, .in = in, .out = 50, .precision = precision};
+    // tasks; chunks in a task; chunks with many rows and with those that are left
+    for (const auto& [rows, in, out] : {std::array{401, 24, 50}, {45, 1100, 50}, {77, 770, 70}}) {
+      const MatmulCase c = {.rows = rows, .in = in, .out = out, .precision = precision};
       Operands o(c);
       const Expected want(c, o);
       for (const Isa isa : isas()) {
