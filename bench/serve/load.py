@@ -51,7 +51,8 @@ class Times:
     """Of one answer. Seconds on time.perf_counter."""
 
     start: float
-    tokens: list[float] = field(default_factory=list)  # arrivals of pieces of text
+    tokens: list[float] = field(default_factory=list)  # arrivals, also of those that complete no character
+    text: int = 0  # that came with text
     prompt_tokens: int = 0
     new_tokens: int = 0
 
@@ -81,6 +82,11 @@ async def fit_words(load: Load) -> int:
     raise ValueError(f"no number of words makes {load.prompt_tokens} tokens; the last made {found}")
 
 
+def is_token(delta: dict) -> bool:
+    """A token's event; its text is empty while a character is incomplete. What begins an answer says a role."""
+    return bool(delta.get("content")) or (delta.get("content") == "" and not delta.get("role"))
+
+
 async def ask(load: Load, text: str) -> Times:
     times = Times(time.perf_counter())
     async with Post(*loopback(load.url), "/v1/chat/completions", body(load, text, load.new_tokens, True)) as answer:
@@ -90,9 +96,10 @@ async def ask(load: Load, text: str) -> Times:
             if event.get("usage"):
                 times.prompt_tokens = event["usage"]["prompt_tokens"]
                 times.new_tokens = event["usage"]["completion_tokens"]
-            if any(choice["delta"].get("content") for choice in event["choices"]):
+            if any(is_token(choice["delta"]) for choice in event["choices"]):
                 times.tokens.append(now)
-    if not times.tokens or not times.new_tokens:
+            times.text += any(choice["delta"].get("content") for choice in event["choices"])
+    if not times.text or not times.new_tokens:
         raise ValueError("an answer without text or usage")
     return times
 
@@ -125,7 +132,8 @@ def summary(load: Load, done: list[Times], errors: list[str], wall_s: float, cpu
             "tokens": tokens, "tokens_per_s": round(tokens / wall_s, 2),
             "ttft_ms": in_ms([times.tokens[0] - times.start for times in done]), "gap_ms": in_ms(gaps),
             "prompt_tokens": sorted({times.prompt_tokens for times in done}),
-            "text_pieces": sum(len(times.tokens) for times in done), "client_cpu_share": round(cpu_s / wall_s, 4)}
+            "token_events": sum(len(times.tokens) for times in done),
+            "text_pieces": sum(times.text for times in done), "client_cpu_share": round(cpu_s / wall_s, 4)}
 
 
 async def run_load(load: Load) -> dict:

@@ -14,7 +14,7 @@ FIRST_S, GAP_S, TEMPLATE_TOKENS = 0.1, 0.03, 20
 
 
 class KnownServer:
-    """Answers any number of clients at once: words and TEMPLATE_TOKENS in, one "a" a token out."""
+    """Answers any number of clients at once: words and TEMPLATE_TOKENS in, one "a" a token out; the second completes no character."""
 
     def __init__(self, fail_at: int = -1) -> None:
         self.streams: list[dict] = []
@@ -46,11 +46,11 @@ class KnownServer:
             writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}")
             return
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        self._event(writer, {"choices": [{"delta": {"role": "assistant"}}]})
+        self._event(writer, {"choices": [{"delta": {"role": "assistant", "content": ""}}]})
         for token in range(asked["max_tokens"]):
             await writer.drain()
             await asyncio.sleep(FIRST_S if token == 0 else GAP_S)
-            self._event(writer, {"choices": [{"delta": {"content": "a"}}]})
+            self._event(writer, {"choices": [{"delta": {"content": "" if token == 1 else "a"}}]})
         self._event(writer, {"choices": [], "usage": usage})
         self._piece(writer, b"data: [DONE]\n\n")
         writer.write(b"0\r\n\r\n")
@@ -78,9 +78,10 @@ class LoadTest(unittest.TestCase):
 
         result, streams = asyncio.run(measure())
         self.assertEqual((result["requests"], result["errors"], result["tokens"]), (6, [], 30))
-        self.assertEqual((result["prompt_tokens"], result["text_pieces"]), ([64], 30))
+        self.assertEqual((result["prompt_tokens"], result["token_events"], result["text_pieces"]), ([64], 30, 24))
         answer_s = FIRST_S + 4 * GAP_S
         for found, expected in ((result["ttft_ms"]["p50"], 1e3 * FIRST_S), (result["gap_ms"]["p50"], 1e3 * GAP_S),
+                                (result["gap_ms"]["p99"], 1e3 * GAP_S),
                                 (result["wall_s"], 2 * answer_s)):
             self.assertGreaterEqual(found, 0.95 * expected)
             self.assertLess(found, 3 * expected)  # a busy machine
