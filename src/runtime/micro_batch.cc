@@ -22,6 +22,7 @@ void MicroBatch::clear() {
   logprobs.clear();
   logits.clear();
   error = nullptr;
+  busiest_s = 0;
   begun = nullptr;
   input_ready = nullptr;
   stages_queued.store(0, std::memory_order_relaxed);

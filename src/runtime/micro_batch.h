@@ -49,6 +49,7 @@ struct MicroBatch {
   std::vector<TokenLogprobs> logprobs;  ///< empty where no row wants any
   std::vector<float> logits;            ///< [wanted, vocab]
   std::exception_ptr error;
+  double busiest_s = 0;  ///< on the stage that computed longest on it, by the device's clock
 
   // The pipeline's own.
   HostBuffer input;   ///< what devices copy in: ids; positions, sequence, blocks for each stage

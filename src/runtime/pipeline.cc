@@ -203,9 +203,11 @@ void Pipeline::wait(MicroBatch& batch) {
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < stages_.size(); ++i) {
     StageTimes& times = times_[i];
+    const double busy_s = stages_[i]->busy_s(batch);
+    batch.busiest_s = std::max(batch.busiest_s, busy_s);
     if (times.prefill_steps + times.decode_steps == 0) times.begun_s = stages_[i]->begin_s(batch);
     times.ended_s = stages_[i]->end_s(batch);
-    (decode ? times.decode_s : times.prefill_s) += stages_[i]->busy_s(batch);
+    (decode ? times.decode_s : times.prefill_s) += busy_s;
     (decode ? times.decode_rows : times.prefill_rows) += batch.rows();
     ++(decode ? times.decode_steps : times.prefill_steps);
   }

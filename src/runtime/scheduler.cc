@@ -105,6 +105,10 @@ void Scheduler::commit(const Step& step, std::span<const int32_t> tokens) {
   }
 }
 
+void Scheduler::took(const Step& step, double seconds) {
+  state_->cost.add(step.decode_rows, step.prefill_rows, seconds);
+}
+
 std::vector<SequenceKey> Scheduler::abandon(const Step& step) {
   State& s = *state_;
   std::vector<SequenceKey> lost;

@@ -110,6 +110,11 @@ class Scheduler {
   /// meanwhile are passed over.
   void commit(const Step& step, std::span<const int32_t> tokens);
 
+  /// What a step that ran took on its busiest stage, in seconds of the device's clock: how many
+  /// rows of prompts the next ones may have beside decodes follows from it (prefill_budget.h), and
+  /// nothing else does. Who never says it gets the same steps each time.
+  void took(const Step& step, double seconds);
+
   /// The step failed: which of its sequences must end, since their rows are lost. Nothing of it is
   /// kept.
   std::vector<SequenceKey> abandon(const Step& step);

@@ -96,15 +96,24 @@ void Scheduler::State::plan_decode(SequenceState& sequence, Step& step) {
   ++step.decode_rows;
 }
 
+// Somebody waits for the next token, or will when the rows in flight are back.
+bool Scheduler::State::answering() const {
+  return decoding > 0 || std::ranges::any_of(running, [](const SequenceState* sequence) {
+           return sequence->phase == SequencePhase::kLastRows;
+         });
+}
+
 // Those put back first: they are older than whoever would take their place.
 void Scheduler::State::plan_prompts(Step& step) {
   admitting = true;
-  int64_t left = std::min(prefill_budget({.rows = limits.rows,
-                                          .decoding = decoding > 0,
-                                          .waiting_rows = pending_rows,
-                                          .free_blocks = cache.available(),
-                                          .blocks = pool.capacity()}),
-                          limits.rows - step.decode_rows);
+  int64_t left =
+      std::min(prefill_budget({.rows = limits.rows,
+                               .decoding = answering(),
+                               .waiting_rows = pending_rows,
+                               .rows_in_time = cost.prompt_rows(step.decode_rows, kLongestStep),
+                               .free_blocks = cache.available(),
+                               .blocks = pool.capacity()}),
+               limits.rows - step.decode_rows);
   for (size_t i = 0; i < put_back.size() && left > 0;) {
     SequenceState& sequence = *put_back[i];
     left -= plan_chunk(sequence, left, step);

@@ -12,6 +12,7 @@
 #include "runtime/prefix_cache.h"
 #include "runtime/queue_rate.h"
 #include "runtime/scheduler.h"
+#include "runtime/step_cost.h"
 
 namespace tessera {
 
@@ -86,6 +87,7 @@ struct Scheduler::State {
   PrefixCache cache;
   FairQueue fair;
   QueueRate queue_rate;
+  StepCost cost;
 
   std::unordered_map<RequestId, std::unique_ptr<RequestState>> requests;
   std::set<std::pair<double, RequestId>> deadlines;
@@ -122,6 +124,7 @@ struct Scheduler::State {
 
   // scheduler_plan.cc
   int most_in_flight() const;
+  bool answering() const;
   std::vector<SequenceState*> pick_decodes();
   void reserve_decodes(std::vector<SequenceState*>& picks);
   int64_t blocks_for(const std::vector<SequenceState*>& picks) const;

@@ -248,6 +248,7 @@ void ServingLoop::take_results(InFlight& done) {
     return;
   }
   const std::span<const int32_t> tokens = done.batch->tokens;
+  scheduler_->took(done.step, done.batch->busiest_s);
   scheduler_->commit(done.step, tokens);
   size_t drawn = 0;
   for (const StepPart& part : done.step.parts) {
