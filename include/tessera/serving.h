@@ -39,6 +39,7 @@ struct AnswerPiece {
   int choice = 0;
   std::string_view text;                    ///< whole characters; may be empty
   const TokenLogprobs* logprobs = nullptr;  ///< of the token behind this piece, when asked for
+  double made_s = 0;  ///< when that token came, in seconds of std::chrono::steady_clock; 0: unsaid
 };
 
 /// How a request went.

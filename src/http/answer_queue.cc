@@ -49,7 +49,17 @@ void AnswerQueue::begin_stream(const HttpResponse& head) {
   });
 }
 
-void AnswerQueue::write(std::string_view piece) {
+// All that is pending, or as much as may be; true: there is nothing left to do.
+bool AnswerQueue::send_pending(std::vector<Sent>& told) {
+  if (!config_.send_now || !sends_ || in_flight_ > 0) return false;
+  pending_.erase(0, config_.send_now(pending_));
+  if (!pending_.empty()) return false;
+  told.swap(told_pending_);
+  return true;
+}
+
+void AnswerQueue::write(std::string_view piece, Sent sent) {
+  std::vector<Sent> told;
   change([&] {
     if (state_ != State::kStreaming || piece.empty() || overflowed_) return false;
     // What is pending already counts, not this piece: one of any size may be sent.
@@ -57,6 +67,7 @@ void AnswerQueue::write(std::string_view piece) {
     if (overflowed_) {
       cut_off_ = true;
       pending_ = {};
+      told_pending_ = {};
       woken_ = false;  // the session may be sending, and take nothing until the client fetches more
       return true;
     }
@@ -66,8 +77,10 @@ void AnswerQueue::write(std::string_view piece) {
       pending_ += piece;
     }
     body_bytes_ += piece.size();
-    return true;
+    if (sent) told_pending_.push_back(std::move(sent));
+    return !send_pending(told);
   });
+  for (const Sent& one : told) one();
 }
 
 void AnswerQueue::end_stream() {
@@ -107,12 +120,24 @@ AnswerQueue::Taken AnswerQueue::take() {
   Taken taken = {
       .bytes = std::exchange(pending_, {}), .ended = state_ == State::kEnded, .cut_off = cut_off_};
   in_flight_ += taken.bytes.size();
+  for (Sent& one : told_pending_) told_taken_.push_back(std::move(one));
+  told_pending_.clear();
   return taken;
 }
 
 void AnswerQueue::sent(size_t bytes) {
+  std::vector<Sent> told;
+  {
+    const std::lock_guard lock(mutex_);
+    in_flight_ -= bytes;
+    if (in_flight_ == 0) told.swap(told_taken_);
+  }
+  for (const Sent& one : told) one();
+}
+
+void AnswerQueue::stop_sending() {
   const std::lock_guard lock(mutex_);
-  in_flight_ -= bytes;
+  sends_ = false;
 }
 
 void AnswerQueue::client_gone() {

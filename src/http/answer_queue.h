@@ -7,6 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "http/http.h"
 
@@ -14,7 +17,8 @@ namespace tessera {
 
 /// One answer on its way from the threads that make it to the one that sends it. Those put in
 /// whole responses or pieces, and are told when the client is gone; this one takes out bytes as
-/// they go over the wire, all that have gathered at once.
+/// they go over the wire, all that have gathered at once. A piece with nothing in front of it goes
+/// out from the thread that puts it in, as far as the system takes it without a wait.
 class AnswerQueue {
  public:
   struct Config {
@@ -27,13 +31,17 @@ class AnswerQueue {
     /// Brings about a take(); called from any thread, and not again before that take() unless too
     /// much is pending.
     std::function<void()> wake;
+    /// Hands bytes of a stream over without waiting, and says how many; not while some are taken
+    /// and not sent, nor after stop_sending(). May be null: take() has all of them then.
+    std::function<size_t(std::string_view)> send_now = nullptr;
   };
+  using Sent = std::function<void()>;
   explicit AnswerQueue(Config config) : config_(std::move(config)) {}
 
   // From any thread; see Exchange.
   void respond(const HttpResponse& response);
   void begin_stream(const HttpResponse& head);
-  void write(std::string_view piece);
+  void write(std::string_view piece, Sent sent = nullptr);
   void end_stream();
   void on_gone(std::function<void()> callback);
   /// Nobody will put in any more: an answer that has not begun becomes this one, a stream that has
@@ -48,6 +56,7 @@ class AnswerQueue {
   };
   Taken take();
   void sent(size_t bytes);  ///< of those taken
+  void stop_sending();      ///< the connection is about to close
   void client_gone();       ///< or has all that it will get
   bool closes() const;      ///< the connection ends with this answer
   bool ended() const;
@@ -61,12 +70,15 @@ class AnswerQueue {
   void begin(const HttpResponse& response, bool stream);
   template <typename Change>
   void change(const Change& change);
+  bool send_pending(std::vector<Sent>& told);
 
   const Config config_;
   mutable std::mutex mutex_;
   State state_ = State::kWaiting;
   std::string pending_;
-  size_t in_flight_ = 0;  // taken and not sent
+  size_t in_flight_ = 0;                         // taken and not sent
+  std::vector<Sent> told_pending_, told_taken_;  // once those bytes are sent
+  bool sends_ = true;
   bool woken_ = false, gone_ = false, cut_off_ = false, overflowed_ = false;
   bool chunked_ = false, closes_ = false, spared_ = false;
   int status_ = 0;

@@ -46,7 +46,10 @@ class Exchange {
   /// The head of an answer whose body comes in pieces (server-sent events).
   virtual void begin_stream(HttpResponse head) = 0;
   /// Queued; a client that lets more than the server's limit pile up is dropped.
-  virtual void write(std::string piece) = 0;
+  void write(std::string piece) { write(std::move(piece), nullptr); }
+  /// `sent` is called once the system has all of the piece, from here or from another thread; never
+  /// where the client goes before. Must return quickly.
+  virtual void write(std::string piece, std::function<void()> sent) = 0;
   virtual void end_stream() = 0;
 
   /// Called once, from the server's thread, when the client goes away before its answer has ended;

@@ -20,7 +20,10 @@ class HttpExchange : public Exchange {
   const HttpRequest& request() const override { return request_; }
   void respond(HttpResponse response) override { answer_->respond(response); }
   void begin_stream(HttpResponse head) override { answer_->begin_stream(head); }
-  void write(std::string piece) override { answer_->write(piece); }
+  using Exchange::write;
+  void write(std::string piece, std::function<void()> sent) override {
+    answer_->write(piece, std::move(sent));
+  }
   void end_stream() override { answer_->end_stream(); }
   void on_gone(std::function<void()> callback) override { answer_->on_gone(std::move(callback)); }
 

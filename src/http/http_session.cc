@@ -242,6 +242,7 @@ void HttpSession::make_answer() {
   headers.emplace_back("X-Request-Id", request_.id);
   headers.emplace_back("X-Content-Type-Options", "nosniff");
   const RequestHead& head = reader_->head();
+  if (answer_) answer_->stop_sending();
   answer_ = std::make_shared<AnswerQueue>(
       AnswerQueue::Config{.http11 = head.http11,
                           .keep_alive = head.keep_alive && !close_after_,
@@ -249,11 +250,13 @@ void HttpSession::make_answer() {
                           .headers = std::move(headers),
                           .backlog_bytes = shared_->limits.backlog_bytes,
                           .closing = shared_->closing,
-                          .wake = [session = weak_from_this(), thread = thread_] {
-                            thread->post([session] {
-                              if (const auto alive = session.lock()) alive->on_wake();
-                            });
-                          }});
+                          .wake =
+                              [session = weak_from_this(), thread = thread_] {
+                                thread->post([session] {
+                                  if (const auto alive = session.lock()) alive->on_wake();
+                                });
+                              },
+                          .send_now = direct_sender()});
 }
 
 }  // namespace tessera

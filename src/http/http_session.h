@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "http/access_log.h"
 #include "http/answer_queue.h"
@@ -61,6 +63,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void dispatch();
   void refuse(const HttpError& error);
   void make_answer();
+  std::function<size_t(std::string_view)> direct_sender() const;
 
   void on_wake();
   void flush();

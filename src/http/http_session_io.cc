@@ -51,6 +51,7 @@ void HttpSession::close() {
   phase_ = Phase::kClosed;
   timer_.cancel();
   write_timer_.cancel();
+  if (answer_) answer_->stop_sending();
   connection_->close();
   const std::shared_ptr<HttpSession> last = std::move(self_);
   if (!answer_) return;
@@ -111,6 +112,15 @@ void HttpSession::write_out() {
                        out_sent_ = out_seen_ = 0;
                        flush();
                      }));
+}
+
+// The connection lives as long as this, and is closed only after stop_sending(). None while "100
+// Continue" is on its way, which stands before the answer.
+std::function<size_t(std::string_view)> HttpSession::direct_sender() const {
+  if (writing_) return nullptr;
+  return [connection = connection_.get()](std::string_view bytes) {
+    return connection->write_now(bytes);
+  };
 }
 
 void HttpSession::check_write_rate() {

@@ -21,8 +21,9 @@ auto told(Connection::Done done) {
 
 class TcpConnection : public Connection {
  public:
-  TcpConnection(Descriptor socket, boost::asio::io_context& context) : socket_(context) {
-    const int fd = socket.fd();
+  TcpConnection(Descriptor socket, boost::asio::io_context& context)
+      : socket_(context), fd_(socket.fd()) {
+    const int fd = fd_;
     socket_.assign(boost::asio::generic::stream_protocol(AF_INET, IPPROTO_TCP), fd);
     (void)socket.release();  // not before: assign throws when the system can watch no more
     error_code ignored;
@@ -49,6 +50,11 @@ class TcpConnection : public Connection {
                              told(std::move(done)));
   }
 
+  size_t write_now(std::string_view bytes) override {
+    const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent > 0 ? static_cast<size_t>(sent) : 0;  // a failure is met by the next write()
+  }
+
   void finish_writing() override {
     error_code ignored;
     socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
@@ -61,6 +67,7 @@ class TcpConnection : public Connection {
 
  private:
   boost::asio::generic::stream_protocol::socket socket_;
+  const int fd_;  // its own
 };
 
 }  // namespace

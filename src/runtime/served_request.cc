@@ -10,8 +10,10 @@ void Delivery::tell() const {
   if (end) {
     listener->on_end(*end);
   } else {
-    listener->on_piece(
-        {.choice = choice, .text = text, .logprobs = logprobs ? &*logprobs : nullptr});
+    listener->on_piece({.choice = choice,
+                        .text = text,
+                        .logprobs = logprobs ? &*logprobs : nullptr,
+                        .made_s = made_s});
   }
 }
 
@@ -61,12 +63,16 @@ WantedRow ServedRequest::next(int choice) {
 bool ServedRequest::take(int choice, int32_t token, std::optional<TokenLogprobs> logprobs,
                          std::vector<Delivery>& out) {
   Choice& of = choices_[static_cast<size_t>(choice)];
-  if (first_token_s_ == 0) first_token_s_ = now_s() - submitted_s_;
+  const double now = now_s();
+  if (first_token_s_ == 0) first_token_s_ = now - submitted_s_;
   ++new_tokens_;
   ++of.tokens;
   of.sampler.accept(token);
-  Delivery piece{
-      .request = id_, .listener = listener_, .choice = choice, .logprobs = std::move(logprobs)};
+  Delivery piece{.request = id_,
+                 .listener = listener_,
+                 .choice = choice,
+                 .logprobs = std::move(logprobs),
+                 .made_s = now};
   if (std::ranges::count(prepared_.ends, token) > 0) {
     of.ended = FinishReason::kStop;
   } else {

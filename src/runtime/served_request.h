@@ -21,6 +21,7 @@ struct Delivery {
   int choice = 0;
   std::string text = {};
   std::optional<TokenLogprobs> logprobs = {};
+  double made_s = 0;                      ///< when the token came
   std::optional<AnswerSummary> end = {};  ///< the rest does not count then
 
   void tell() const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/clock.h"
@@ -14,6 +15,11 @@ namespace tessera {
 namespace {
 
 using State = CachedPicture::State;
+
+// Tokens go out before the next step begins, for this share of what the last one took: once it
+// runs, its threads may have all cores, and who delivers waits for one. The rest goes out beside
+// it, so that no crowd of listeners keeps a device waiting for longer.
+constexpr double kTellFirst = 0.01;
 
 // One stage gains nothing from a second micro-batch: it would read its weights twice.
 SchedulerLimits scheduler_limits(const ServingOptions& options, const Pipeline& pipeline,
@@ -147,13 +153,10 @@ void ServingLoop::run() {
         own.lock();
         lock.lock();
       }
+      deliver_until(now_s() + kTellFirst * last_step_s_, lock);
       start_steps();
       if (in_flight_.empty()) look_after_pictures();  // planning may have found some missing
-      if (!deliveries_.empty()) {
-        lock.unlock();
-        deliver();
-        lock.lock();
-      }
+      deliver_until(std::numeric_limits<double>::infinity(), lock);
       if (!in_flight_.empty()) {
         finish_oldest(lock);
         continue;
@@ -236,6 +239,7 @@ void ServingLoop::finish_oldest(Lock& lock) {
     return;
   }
   const double begin_s = now_s();
+  last_step_s_ = begin_s - oldest.started_s;
   take_results(oldest);
   pipeline_.release(*oldest.batch);
   in_flight_.pop_front();
@@ -341,21 +345,31 @@ void ServingLoop::on_encoded(VisionQueue::Encoded encoded) {
 
 // Without the lock.
 
-void ServingLoop::deliver() {
+void ServingLoop::deliver(double until_s) {
   const std::lock_guard in_order(delivering_);
-  std::vector<Delivery> news;
-  {
-    const std::lock_guard lock(mutex_);
-    news.swap(deliveries_);
-  }
-  for (const Delivery& one : news) {
-    try {
-      one.tell();
-    } catch (...) {  // a listener that breaks its word loses its own answer and no other
-      const std::lock_guard lock(mutex_);
-      end(one.request, FinishReason::kCancelled, parts_of(std::current_exception()));
+  while (true) {
+    while (told_ < news_.size()) {
+      if (now_s() > until_s) return;
+      const Delivery& one = news_[told_++];
+      try {
+        one.tell();
+      } catch (...) {  // a listener that breaks its word loses its own answer and no other
+        const std::lock_guard lock(mutex_);
+        end(one.request, FinishReason::kCancelled, parts_of(std::current_exception()));
+      }
     }
+    news_.clear();
+    told_ = 0;
+    const std::lock_guard lock(mutex_);
+    if (deliveries_.empty()) return;
+    news_.swap(deliveries_);
   }
+}
+
+void ServingLoop::deliver_until(double when_s, Lock& lock) {
+  lock.unlock();
+  deliver(when_s);
+  lock.lock();
 }
 
 }  // namespace tessera

@@ -71,6 +71,7 @@ class ServingLoop {
   void repair_pipeline(Lock& lock);
   void end_expired();
   void look_after_pictures();
+  void deliver_until(double when_s, Lock& lock);
   void wait_for_work(Lock& lock);
 
   // With the lock.
@@ -80,8 +81,8 @@ class ServingLoop {
   void change();
   void on_encoded(VisionQueue::Encoded encoded);  // of the vision queue's thread
 
-  void deliver();  // without the lock
-  void watch();    // the third thread
+  void deliver(double until_s);  // without the lock; of now_s()
+  void watch();                  // the third thread
   void check_gpus(Lock& lock);
   void give_up(int stage);  // with the lock
 
@@ -105,9 +106,12 @@ class ServingLoop {
   std::optional<ErrorParts> broken_;  // for good
   uint64_t stalled_step_ = 0;         // that the watch has given up; 0: none
   EngineStatus counters_;
+  double last_step_s_ = 0;
 
-  std::mutex owner_;       // whoever holds it has the pipeline and the blocks
-  std::mutex delivering_;  // listeners hear things in order
+  std::mutex owner_;            // whoever holds it has the pipeline and the blocks
+  std::mutex delivering_;       // listeners hear things in order
+  std::vector<Delivery> news_;  // of whoever delivers, who has told the first of them
+  size_t told_ = 0;
   std::unique_ptr<VisionQueue> vision_;
   std::thread thread_, watch_thread_;
 };

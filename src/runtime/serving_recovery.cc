@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/clock.h"
 #include "runtime/error_parts.h"
@@ -146,7 +147,7 @@ void ServingLoop::watch() {
     stalled_step_ = step;
     give_up(pipeline_.stage_of(*in_flight_.front().batch));
     lock.unlock();
-    deliver();
+    deliver(std::numeric_limits<double>::infinity());
     lock.lock();
   }
 }

@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "base/clock.h"
 #include "server/event_text.h"
 #include "server/json_text.h"
 
@@ -26,7 +27,10 @@ void AnswerStream::on_piece(const AnswerPiece& piece) {
   out.reserve(2 * opening_.size() + 256);
   begin_choice(out, piece.choice);
   append_delta(out, piece);
-  exchange_->write(std::move(out));
+  if (piece.made_s <= 0) return exchange_->write(std::move(out));
+  exchange_->write(std::move(out), [tools = tools_, made_s = piece.made_s] {
+    tools->metrics.delivered_after(now_s() - made_s);
+  });
 }
 
 void AnswerStream::on_end(const AnswerSummary& summary) {

@@ -18,6 +18,8 @@ using Buckets = prometheus::Histogram::BucketBoundaries;
 // Half-decades with their middles: a percentile read off them is right within 40 %.
 const Buckets kBetweenTokens = {0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05,
                                 0.075, 0.1,   0.2,   0.5,  1,     2,    5};
+const Buckets kDeliveries = {0.00002, 0.00005, 0.0001, 0.00015, 0.0002, 0.0003, 0.0005, 0.001,
+                             0.002,   0.005,   0.01,   0.02,    0.05,   0.1,    1};
 const Buckets kWaits = {0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120};
 const Buckets kDurations = {0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800};
 const Buckets kTokens = {1, 4, 16, 64, 256, 1024, 4096, 16384, 65536};
@@ -41,6 +43,9 @@ struct Metrics::State {
                               "From a request's arrival in the engine to its first token", kWaits)),
         between_tokens(histogram("tessera_inter_token_seconds",
                                  "From one token of an answer to its next", kBetweenTokens)),
+        delivery(histogram("tessera_token_delivery_seconds",
+                           "From a streamed token's drawing until the system has it for the client",
+                           kDeliveries)),
         queue(histogram("tessera_queue_seconds", "Before a request's first rows ran", kWaits)),
         duration(histogram("tessera_request_seconds", "From a request's arrival to its end",
                            kDurations)),
@@ -59,7 +64,7 @@ struct Metrics::State {
 
   const Engine& engine;
   prometheus::Registry registry;
-  prometheus::Histogram &first_token, &between_tokens, &queue, &duration, &prompt_tokens,
+  prometheus::Histogram &first_token, &between_tokens, &delivery, &queue, &duration, &prompt_tokens,
       &new_tokens;
   prometheus::Family<prometheus::Counter>& outcomes;
 };
@@ -73,6 +78,10 @@ Metrics::~Metrics() = default;
 
 void Metrics::token_after(double seconds) {
   state_->between_tokens.Observe(seconds);
+}
+
+void Metrics::delivered_after(double seconds) {
+  state_->delivery.Observe(seconds);
 }
 
 void Metrics::answered(const AnswerSummary& summary) {

@@ -20,6 +20,8 @@ class Metrics {
 
   /// A token came `seconds` after the one before it. Once a token: cheap.
   void token_after(double seconds);
+  /// A streamed token was with the system `seconds` after it was drawn. Once a token, too.
+  void delivered_after(double seconds);
   void answered(const AnswerSummary& summary);
   /// A request that got no answer: "invalid", "unknown_model", "refused", "unavailable", "failed".
   void turned_away(std::string_view outcome);

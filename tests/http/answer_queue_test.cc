@@ -1,5 +1,6 @@
 #include "http/answer_queue.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +52,94 @@ TEST_F(AnswerQueueTest, CountsWhatIsTakenAndNotSentAsPending) {
   EXPECT_TRUE(answer.take().cut_off);
   answer.write("no more");
   EXPECT_EQ(answer.take().bytes, "");
+}
+
+// A wire that takes no more than `room` bytes at a time.
+class DirectSending : public testing::Test {
+ protected:
+  DirectSending() { answer_.begin_stream({}); }
+
+  std::string taken() {
+    const std::string bytes = answer_.take().bytes;
+    wire_ += bytes;
+    return bytes;
+  }
+  void write(const std::string& piece) {
+    answer_.write(piece, [this] { ++sent_; });
+    all_ += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+  }
+  std::string body() const { return wire_.substr(wire_.find("\r\n\r\n") + 4); }
+
+  size_t room_ = 10000;
+  std::string wire_, all_;  // what went over it; what should
+  int woken_ = 0, sent_ = 0;
+  AnswerQueue answer_{{.backlog_bytes = 100000,
+                       .closing = std::make_shared<std::atomic<bool>>(false),
+                       .wake = [this] { ++woken_; },
+                       .send_now =
+                           [this](std::string_view bytes) {
+                             const std::string_view part = bytes.substr(0, room_);
+                             wire_ += part;
+                             return part.size();
+                           }}};
+};
+
+TEST_F(DirectSending, WakesNobodyForWhatTheSystemTakes) {
+  write("ab");  // with the head in front of it
+  EXPECT_EQ(taken(), "");
+  write("cd");
+  EXPECT_EQ(woken_, 1);  // for the head
+  EXPECT_EQ(sent_, 2);
+  EXPECT_EQ(body(), all_);
+  answer_.end_stream();
+  EXPECT_EQ(woken_, 2);
+  EXPECT_TRUE(answer_.take().ended);
+}
+
+TEST_F(DirectSending, LeavesTheRestToTheSessionAndPassesNothing) {
+  write("ab");
+  EXPECT_EQ(taken(), "");
+  room_ = 4;
+  write("cdef");
+  EXPECT_EQ(woken_, 2);
+  room_ = 10000;
+  const size_t rest = taken().size();
+  EXPECT_GT(rest, 0U);
+  EXPECT_EQ(body(), all_);
+  write("behind what is being sent");
+  EXPECT_EQ(woken_, 3);
+  EXPECT_EQ(sent_, 1);
+  answer_.sent(rest - 1);
+  write("still behind");
+  EXPECT_EQ(sent_, 1);
+  answer_.sent(1);
+  EXPECT_EQ(sent_, 2);
+  write("takes those before it along");
+  EXPECT_EQ(sent_, 5);
+  EXPECT_EQ(taken(), "");
+  EXPECT_EQ(body(), all_);
+}
+
+TEST_F(DirectSending, SaysNothingOfWhatIsThrownAway) {
+  room_ = 0;
+  write(std::string(60000, 'x'));
+  const size_t taken_bytes = taken().size();
+  write(std::string(60000, 'x'));
+  write("is too much");
+  EXPECT_TRUE(answer_.overflowed());
+  EXPECT_EQ(taken(), "");
+  answer_.sent(taken_bytes);
+  EXPECT_EQ(sent_, 1);
+}
+
+TEST_F(DirectSending, EndsBeforeTheConnectionDoes) {
+  write("ab");
+  EXPECT_EQ(taken(), "");
+  answer_.stop_sending();
+  write("cd");
+  EXPECT_EQ(woken_, 2);
+  EXPECT_EQ(sent_, 1);
+  EXPECT_EQ(body(), "2\r\nab\r\n");
 }
 
 TEST_F(AnswerQueueTest, ForgetsTheCallbackOfAnAnswerThatIsWhole) {

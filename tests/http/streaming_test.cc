@@ -67,6 +67,66 @@ TEST(Streaming, PiecesOfManyThreadsArriveWholeAndEachThreadsInOrder) {
   EXPECT_EQ(next, std::vector<int>(kThreads, kPieces));
 }
 
+// Some pieces go out from the threads that write them, some from the server's own.
+TEST(Streaming, PiecesKeepTheirOrderThroughAClientThatFetchesSlowly) {
+  ExampleServer example;
+  RawClient client(example.port(), "127.0.0.1", 4096);
+  client.send(kAskForStream);
+  const ExchangePtr exchange = example.kept.next();
+  exchange->begin_stream(kEvents);
+  constexpr int kThreads = 2, kPieces = 400;
+  std::atomic<int> sent{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kPieces; ++i) {
+        exchange->write(std::to_string(t) + ":" + std::to_string(i) + std::string(2000, ' ') + "\n",
+                        [&] { ++sent; });
+        if (i % 16 == 0) sleep_until_s(now_s() + 1e-3);  // it catches up now and then
+      }
+    });
+  for (int i = 0; i < 100; ++i) {
+    sleep_until_s(now_s() + 0.2e-3);
+    EXPECT_TRUE(client.receive());
+  }
+  for (std::thread& thread : threads) thread.join();
+  exchange->end_stream();
+  const RawResponse response = client.response();
+  ASSERT_TRUE(response.whole);
+  EXPECT_TRUE(becomes_true([&] { return sent == kThreads * kPieces; }));
+  std::vector<int> next(kThreads, 0);
+  std::istringstream lines(response.body);
+  for (std::string line; std::getline(lines, line);) {
+    const auto thread = static_cast<size_t>(line[0] - '0');
+    ASSERT_EQ(line.substr(0, line.find(' ')),
+              std::to_string(thread) + ":" + std::to_string(next[thread]++));
+  }
+  EXPECT_EQ(next, std::vector<int>(kThreads, kPieces));
+}
+
+// The socket closes while other threads write to it, again and again.
+TEST(Streaming, ClientsThatLeaveInTheMiddleHurtNobody) {
+  ExampleServer example;
+  for (int round = 0; round < 20; ++round) {
+    RawClient client(example.port());
+    client.send(kAskForStream);
+    const ExchangePtr exchange = example.kept.next();
+    std::atomic<bool> gone{false};
+    exchange->on_gone([&] { gone = true; });
+    exchange->begin_stream(kEvents);
+    std::thread writer([&] {
+      while (!gone) exchange->write("piece\n");
+      exchange->write("into the void", [&] { ADD_FAILURE() << "nobody has it"; });
+    });
+    EXPECT_TRUE(client.gets("piece\n"));
+    client.close();
+    writer.join();
+  }
+  EXPECT_TRUE(becomes_true([&] { return example.server->connections() == 0; }));
+  RawClient other(example.port());
+  EXPECT_EQ(other.get("/hello").body, "hello");
+}
+
 TEST(Streaming, MayBeOfAnyLengthForAClientThatFetchesIt) {
   HttpServerOptions options;
   options.limits.backlog_bytes = 50000;

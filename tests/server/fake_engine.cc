@@ -119,7 +119,8 @@ bool FakeEngine::step_job(Job& job) {
   for (size_t choice = 0; choice < choices; ++choice)
     job.listener->on_piece({.choice = static_cast<int>(choice),
                             .text = piece,
-                            .logprobs = job.request.top_logprobs ? &logprobs : nullptr});
+                            .logprobs = job.request.top_logprobs ? &logprobs : nullptr,
+                            .made_s = now_s()});
   return true;
 }
 

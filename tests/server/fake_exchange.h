@@ -38,10 +38,12 @@ class FakeExchange : public Exchange {
     response_ = std::move(head);
     streamed_ = true;
   }
-  void write(std::string piece) override {
+  using Exchange::write;
+  void write(std::string piece, std::function<void()> sent) override {
     const std::lock_guard lock(mutex_);
     if (!calls_.ends_with('w')) calls_ += "w";
     if (!gone_) pieces_.push_back(std::move(piece));
+    if (!gone_ && sent) sent();
     changed_.notify_all();
   }
   void end_stream() override {

@@ -91,6 +91,8 @@ TEST_F(MetricsTest, TimesEveryTokenButTheFirstOfAChoice) {
   answered_chat({{"max_tokens", 3}});
   const auto series = scrape(get("/metrics")->response().body);
   EXPECT_EQ(series.at("tessera_inter_token_seconds_count"), 2 * 4 + 2);
+  EXPECT_EQ(series.at("tessera_token_delivery_seconds_count"), 2 * 5);  // of streams alone
+  EXPECT_EQ(series.at("tessera_token_delivery_seconds_bucket{le=\"1\"}"), 2 * 5);
   EXPECT_EQ(series.at("tessera_time_to_first_token_seconds_count"), 2);
   EXPECT_EQ(series.at("tessera_request_seconds_count"), 2);
   EXPECT_EQ(series.at("tessera_queue_seconds_sum"), 0.002);

@@ -22,7 +22,7 @@ class KeptExchange : public Exchange {
   const HttpRequest& request() const override { return request_; }
   void respond(HttpResponse response) override { answers_.push_back(std::move(response)); }
   void begin_stream(HttpResponse) override { FAIL() << "a page's file is answered whole"; }
-  void write(std::string) override {}
+  void write(std::string, std::function<void()>) override {}
   void end_stream() override {}
   void on_gone(std::function<void()>) override {}
 
