@@ -148,12 +148,13 @@ void ServingLoop::run() {
       if (vision_failed_) recover({}, lock);
       end_expired();
       look_after_pictures();
+      // Before the pipeline is asked for: a request that comes meanwhile must not find it lent out.
+      deliver_until(now_s() + kTellFirst * last_step_s_, lock);
       if (!requests_.empty() && !own.owns_lock()) {
         lock.unlock();
         own.lock();
         lock.lock();
       }
-      deliver_until(now_s() + kTellFirst * last_step_s_, lock);
       start_steps();
       if (in_flight_.empty()) look_after_pictures();  // planning may have found some missing
       deliver_until(std::numeric_limits<double>::infinity(), lock);
@@ -166,7 +167,7 @@ void ServingLoop::run() {
       continue;
     }
     if (requests_.empty() && own.owns_lock()) own.unlock();
-    if (stopping_ && deliveries_.empty()) return;
+    if (stopping_ && requests_.empty() && deliveries_.empty()) return;
     if (deliveries_.empty()) wait_for_work(lock);
   }
 }
