@@ -7,20 +7,59 @@
 namespace tessera {
 namespace {
 
+// What of the chain one device can take: of each ns it has, and of each byte.
+struct Worth {
+  double of_ns = 0, of_byte = 0;
+  bool no_ns = false, no_bytes = false;  // something is worth taking and costs none
+};
+
+// The largest part of the chain's worth, 1 in all, that a layer brings for a ns or a byte. Of
+// layers that are alike it is 1 / t_d and 1 / bytes_d.
+Worth worth_of(const ClassCosts& costs, const std::vector<double>& layers) {
+  Worth out;
+  for (size_t u = 0; u < layers.size(); ++u) {
+    const auto ns = static_cast<double>(costs.peak[u + 1] - costs.peak[u]);
+    const auto bytes = static_cast<double>(costs.bytes[u + 1] - costs.bytes[u]);
+    if (layers[u] <= 0) continue;
+    ns > 0 ? out.of_ns = std::max(out.of_ns, layers[u] / ns) : out.no_ns = true;
+    bytes > 0 ? out.of_byte = std::max(out.of_byte, layers[u] / bytes) : out.no_bytes = true;
+  }
+  return out;
+}
+
+// A layer is worth its time on the device that is fastest at it: devices need not agree on which
+// of two layers is the longer one.
+std::vector<double> worth_of_layers(const Instance& steps) {
+  std::vector<double> layers;
+  double all = 0;
+  for (size_t u = 0; u < static_cast<size_t>(steps.layers); ++u) {
+    int64_t fastest = kNever;
+    for (const ClassCosts& costs : steps.classes)
+      fastest = std::min(fastest, costs.peak[u + 1] - costs.peak[u]);
+    layers.push_back(static_cast<double>(fastest));
+    all += layers.back();
+  }
+  if (all > 0)
+    for (double& layer : layers) layer /= all;
+  return layers;
+}
+
 // LB1: the smallest time in which all devices together get through the chain, were it cut anywhere,
-// in any order, without links: device d takes the share min(tau / t_d, memory_d / bytes_d).
+// in any order, without links: device d takes at most the share min(tau / t_d, memory_d / bytes_d)
+// of layers that are alike, and of others what the best of them is worth.
 double water_filling_s(const Instance& steps) {
+  const std::vector<double> layers = worth_of_layers(steps);
+  std::vector<Worth> worths;
+  for (const ClassCosts& costs : steps.classes) worths.push_back(worth_of(costs, layers));
   const auto share = [&](double tau_ns) {
     double total = 0;
     for (size_t c = 0; c < steps.classes.size(); ++c) {
-      const ClassCosts& costs = steps.classes[c];
       int64_t room = 0;
-      for (const auto& [without_head, with_head] : costs.room)
+      for (const auto& [without_head, with_head] : steps.classes[c].room)
         room = std::max({room, without_head, with_head});
-      const auto time = static_cast<double>(costs.peak.back());
-      const auto bytes = static_cast<double>(costs.bytes.back());
-      const double by_time = time > 0 ? tau_ns / time : 1;
-      const double by_memory = bytes > 0 ? static_cast<double>(room) / bytes : 1;
+      const Worth& worth = worths[c];
+      const double by_time = worth.no_ns ? 1 : tau_ns * worth.of_ns;
+      const double by_memory = worth.no_bytes ? 1 : static_cast<double>(room) * worth.of_byte;
       total += steps.used.size(c) * std::min({by_time, by_memory, 1.0});
     }
     return total;
