@@ -69,7 +69,7 @@ struct DevicesReport {
   std::vector<GpuReport> gpus;
 };
 
-/// What is there, the processors measured now: takes about half a second with all allowed threads
+/// What is there, the processors measured now: takes up to three seconds with all allowed threads
 /// busy. With `measure_gpus`, GPUs and their links are measured, too, where no earlier run has:
 /// seconds, and some memory on each. GPUs that CUDA numbers come first, in its order. A GPU driver
 /// that does not answer is a warning to `log`. Throws Error when the machine cannot be read.

@@ -1,214 +1,106 @@
 #include "ops/rates.h"
 
 #include <algorithm>
-#include <cstring>
-#include <numeric>
-#include <span>
-#include <vector>
+#include <array>
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "device/cuda_device.h"
-#include "ops/activation.h"
-#include "ops/add.h"
-#include "ops/attention.h"
-#include "ops/matmul.h"
-#include "ops/norm.h"
+#include "ops/kv_cache.h"
+#include "ops/packed_matrix.h"
+#include "ops/rate_bench.h"
 
 namespace tessera {
 namespace {
 
-constexpr int64_t kHeadDim = 128;
-constexpr double kUnitS = 5e-3, kRepeatS = 30e-3;
 constexpr double kLeastShare = 0.9;  // of the cores' time, in a measurement that is to be kept
-constexpr int kSmallOps = 32;
-constexpr unsigned char kOneHundredth = 0x3c;  // 0.011 in bf16 and f32, repeated
+constexpr double kTooLong_s = 0.1;
 
-// What is timed on one kind of device.
-struct Sizes {
-  int64_t in, kv_heads;
-  uint64_t weight_bytes;  // several times the caches of a core's neighbourhood, or of a GPU
-  int64_t max_rows, max_context;
-
-  int64_t heads() const { return in / kHeadDim; }
-  int64_t activation_bytes() const { return max_rows * in * 4; }
-};
-
-Sizes sizes_for(const Device& device, uint64_t weight_bytes) {
-  constexpr uint64_t kMostBytes = 768 * kMiB;  // one row of as many outputs fits beside it
-  weight_bytes = std::min(weight_bytes, kMostBytes);
-  // The plain loops are slower than any memory: 16 MiB say what 600 do, in 1.5 s and not in 27.
-  if (device.info().kind != DeviceKind::kCuda && device.info().isa == Isa::kPlain)
-    return {
-        .in = 1024, .kv_heads = 2, .weight_bytes = 16 * kMiB, .max_rows = 96, .max_context = 8192};
-  if (device.info().kind != DeviceKind::kCuda)
-    return {.in = 4096,
-            .kv_heads = 8,
-            .weight_bytes = weight_bytes,
-            .max_rows = 96,
-            .max_context = static_cast<int64_t>(weight_bytes / 6144) / kBlockTokens * kBlockTokens};
-  if (kCudaEmulated)
-    return {
-        .in = 256, .kv_heads = 1, .weight_bytes = 256 * kKiB, .max_rows = 12, .max_context = 512};
-  return {.in = 4096,
-          .kv_heads = 8,
-          .weight_bytes = 256 * kMiB,
-          .max_rows = 1536,
-          .max_context = 65536};
-}
-
-// The shortest of the runs that fit in a short while: others on the machine only make it longer.
-template <typename Run>
-double best_s(const Run& run) {
-  const double start = now_s();
-  double best = run();
-  while (now_s() - start < kRepeatS) best = std::min(best, run());
-  return best;
-}
-
-struct Bench {
-  Bench(Device& on, uint64_t weight_bytes)
-      : device(on),
-        sizes(sizes_for(on, weight_bytes)),
-        stream(on.open_stream("rates")),
-        begin(on.make_event()),
-        end(on.make_event()),
-        weights(allocate(sizes.weight_bytes)),
-        x(allocate(sizes.activation_bytes())),
-        y(allocate(sizes.activation_bytes())),
-        scratch(allocate(sizes.activation_bytes())),
-        indices(allocate((2 * sizes.max_rows + sizes.max_context / kBlockTokens) * 4)) {
-    // Writes every page: one that was never written would be read from the cache.
-    if (device.info().kind == DeviceKind::kVirtual) {
-      stream->run({}, Work([to = static_cast<std::byte*>(weights.data()),
-                            bytes = weights.bytes()](WorkerPool& pool) {
-                    pool.for_each(static_cast<int64_t>(bytes / kMiB), [&](int64_t i) {
-                      std::memset(to + i * kMiB, kOneHundredth, kMiB);
-                    });
-                  }));
-      stream->synchronize();
-    } else {
-      fill(weights);
+// A device so slow that many rows would take too long takes as long for each as for fewer.
+void measure_matmuls(RateBench& bench, Precision precision, MatmulTimes& times) {
+  MatmulTimes::Grid& grid = times.seconds[static_cast<size_t>(precision)];
+  for (size_t in = 0; in < MatmulTimes::kWidths; ++in)
+    for (size_t out = 0; out < MatmulTimes::kWidths; ++out) {
+      double before_s = 0;
+      for (size_t row = 0; row < MatmulTimes::kRowCounts; ++row) {
+        const double growth = row == 0 ? 1 : times.rows[row] / times.rows[row - 1];
+        const double most_s = growth * before_s;
+        before_s = most_s > kTooLong_s
+                       ? most_s
+                       : bench.matmul_s(static_cast<int64_t>(times.rows[row]), precision,
+                                        static_cast<int64_t>(times.widths[in]),
+                                        static_cast<int64_t>(times.widths[out]));
+        grid[MatmulTimes::index(row, in, out)] = before_s;
+      }
     }
-    fill(x);
-  }
+}
 
-  void fill(const DeviceBuffer& buffer) {
-    const std::vector<std::byte> piece(kMiB, std::byte{kOneHundredth});
-    for (uint64_t at = 0; at < buffer.bytes(); at += piece.size())
-      device.write(static_cast<std::byte*>(buffer.data()) + at,
-                   std::span(piece).first(std::min(piece.size(), buffer.bytes() - at)));
-  }
+void measure_matmuls(RateBench& bench, KernelRates& rates) {
+  using enum Precision;
+  rates.matmul_times.rows = bench.sizes().rows;
+  rates.matmul_times.widths = bench.sizes().widths;
+  for (const Precision precision : kPrecisions)
+    if (precision != kFp8) measure_matmuls(bench, precision, rates.matmul_times);
+  rates.matmul_times.seconds[static_cast<size_t>(kFp8)] =
+      rates.matmul_times.seconds[static_cast<size_t>(kBF16)];
 
-  DeviceBuffer allocate(uint64_t bytes) {
-    return device.allocate(bytes, MemoryKind::kFixed, "rate measurement");
+  const int64_t width = bench.sizes().width();
+  const auto wide = static_cast<double>(width), rows = bench.sizes().rows.back();
+  for (const Precision precision : kPrecisions) {
+    const auto index = static_cast<size_t>(precision);
+    const auto bytes = PackedMatrix::bytes(precision == kFp8 ? kBF16 : precision, width, width);
+    rates.flops_per_s[index] =
+        2 * rows * wide * wide / rates.matmul_times.at(precision, rows, wide, wide);
+    rates.read_bytes_per_s[index] =
+        static_cast<double>(bytes) / rates.matmul_times.at(precision, 1, wide, wide);
   }
-  Tensor view(const DeviceBuffer& of, int64_t rows, int64_t cols) {
-    return {of.data(), &device, DType::kF32, {rows, cols}};
-  }
+}
 
-  // Seconds of what `queue` puts on the stream: the caller's, or those of a device that has a clock
-  // of its own and is asked for work far ahead.
-  template <typename Queue>
-  double time(const Queue& queue) {
-    const double start = now_s();
-    stream->record(*begin);
-    queue();
-    stream->record(*end);
-    stream->synchronize();
-    return device.info().kind == DeviceKind::kCuda ? end->time_s() - begin->time_s()
-                                                   : now_s() - start;
-  }
+// A time that grows with the size of heads: what there is of it anyway, and for each number. Of a
+// disturbed measurement the smaller heads may have taken longer: then all is for the numbers.
+struct ByHeadSize {
+  ByHeadSize(double half_s, double whole_s)
+      : number_s(half_s < whole_s ? 2 * (whole_s - half_s) / RateBench::kHeadDim
+                                  : whole_s / RateBench::kHeadDim),
+        fixed_s(std::max(whole_s - number_s * RateBench::kHeadDim, 0.0)) {}
 
-  double matmul_s(int64_t rows, Precision precision, int64_t out) {
-    const PackedMatrix w = {weights.data(), &device, precision, out, sizes.in};
-    Arena arena(scratch);
-    Tensor to = view(y, rows, out);
-    return time([&] { matmul(*stream, arena, view(x, rows, sizes.in), w, {}, to); });
-  }
-
-  // The last rows of one sequence with all of it.
-  double attention_s(KvFormat format, int64_t rows, int64_t context) {
-    const int64_t blocks = context / kBlockTokens;
-    const KvPages pages = {weights.data(), &device, format, blocks, sizes.kv_heads, kHeadDim};
-    const Tensor ids(indices.data(), &device, DType::kI32, {2 * rows + blocks});
-    std::vector<int32_t> values(static_cast<size_t>(2 * rows + blocks), 0);
-    std::iota(values.begin(), values.begin() + rows, static_cast<int32_t>(context - rows));
-    std::iota(values.begin() + 2 * rows, values.end(), 0);
-    device.write(ids.data, std::as_bytes(std::span(values)));
-    const BatchRows batch = {
-        .positions = ids.slice_rows(0, rows),
-        .sequence = ids.slice_rows(rows, rows),
-        .blocks = {ids.slice_rows(2 * rows, blocks).data, &device, DType::kI32, {1, blocks}},
-        .max_context = context};
-    Tensor to = view(y, rows, sizes.in);
-    return time([&] {
-      paged_attention(*stream, view(x, rows, sizes.in), pages, batch, sizes.heads(), 0.088F, to);
-    });
-  }
-
-  double norm_and_swiglu_s(int64_t rows) {
-    Tensor normed = view(y, rows, sizes.in), gated = view(y, rows, sizes.in / 2);
-    const Tensor weight(weights.data(), &device, DType::kF32, {sizes.in});
-    return time([&] {
-      rms_norm(*stream, view(x, rows, sizes.in), weight, 1e-5F, normed);
-      swiglu(*stream, view(x, rows, sizes.in), gated);
-    });
-  }
-
-  // One op of several: half of them, as in a decoder layer, share their work among the threads.
-  double small_ops_s() {
-    constexpr int64_t kWidth = 256;
-    const PackedMatrix w = {weights.data(), &device, Precision::kBF16, kWidth, kPanelRows};
-    Tensor to = view(y, 1, kWidth);
-    return time([&] {
-             for (int i = 0; i < kSmallOps / 2; ++i) {
-               Arena arena(scratch);
-               matmul(*stream, arena, view(x, 1, kPanelRows), w, {}, to);
-               add(*stream, to, to, to);
-             }
-           }) /
-           kSmallOps;
-  }
-
-  Device& device;
-  const Sizes sizes;
-  std::unique_ptr<Stream> stream;
-  std::unique_ptr<Event> begin, end;
-  DeviceBuffer weights, x, y, scratch, indices;
+  double number_s, fixed_s;
 };
 
-// As many rows as a slow device does in a few milliseconds, or as a prefill has.
-double matmul_flops_per_s(Bench& bench, Precision precision) {
-  const int64_t in = bench.sizes.in, most = bench.sizes.max_rows;
-  int64_t rows = 12;
-  while (rows < most && bench.matmul_s(rows, precision, in) < kUnitS) rows *= 2;
-  rows = std::min(rows, most);
-  const double flops = 2 * static_cast<double>(rows * in * in);
-  return flops / best_s([&] { return bench.matmul_s(rows, precision, in); });
+// Attention of many rows takes a time for each query and one for each of its scores; two contexts
+// and two sizes of heads tell these apart.
+void measure_many_queries(RateBench& bench, KernelRates& rates) {
+  const int64_t rows = bench.sizes().most_rows();
+  const int64_t first = round_up(rows, kBlockTokens), second = 4 * first;
+  std::array<double, 2> query_s = {}, score_s = {};  // of heads half as large, of whole ones
+  for (size_t size = 0; size < 2; ++size) {
+    const int64_t head_dim = size == 0 ? RateBench::kHeadDim / 2 : RateBench::kHeadDim;
+    const auto queries = static_cast<double>(rows * (bench.sizes().width() / head_dim));
+    const auto time = [&](int64_t context) {
+      return bench.attention_s(KvFormat::kBF16, rows, context, head_dim) / queries;
+    };
+    const double at_first = time(first), at_second = time(second);
+    const double scores = static_cast<double>(first) - static_cast<double>(rows - 1) / 2;
+    const double shared = at_first / scores;  // were there nothing else
+    score_s[size] = std::min(
+        std::max(at_second - at_first, 0.1 * at_first) / static_cast<double>(second - first),
+        shared);
+    query_s[size] = std::max(at_first - scores * score_s[size], 0.0);
+  }
+  const ByHeadSize score(score_s[0], score_s[1]);
+  rates.attention_flops_per_s = 4 / score.number_s;
+  rates.score_s = score.fixed_s;
+  rates.query_value_s = query_s[1] / RateBench::kHeadDim;
 }
 
-// One row and as many weights as there is room for.
-double weights_per_s(Bench& bench, Precision precision) {
-  const int64_t in = bench.sizes.in;
-  const auto panel = PackedMatrix::bytes(precision, kPanelRows, in);
-  const auto out = static_cast<int64_t>(bench.sizes.weight_bytes / panel) * kPanelRows;
-  const double bytes = static_cast<double>(PackedMatrix::bytes(precision, out, in));
-  return bytes / best_s([&] { return bench.matmul_s(1, precision, out); });
-}
-
-void measure_attention(Bench& bench, KernelRates& rates) {
-  const Sizes& sizes = bench.sizes;
-  const int64_t many = sizes.max_rows / 2, context = std::max<int64_t>(512, sizes.max_rows);
-  const int64_t pairs = many * context - many * (many - 1) / 2;
-  rates.attention_flops_per_s =
-      4 * static_cast<double>(pairs * sizes.heads() * kHeadDim) /
-      best_s([&] { return bench.attention_s(KvFormat::kBF16, many, context); });
+void measure_attention(RateBench& bench, KernelRates& rates) {
+  const RateSizes& sizes = bench.sizes();
+  measure_many_queries(bench, rates);
+  rates.attention_s = bench.attention_s(KvFormat::kBF16, 1, kBlockTokens, RateBench::kHeadDim);
   for (const KvFormat format : {KvFormat::kBF16, KvFormat::kInt8}) {
-    const auto pages = static_cast<double>(
-        KvPages::bytes(format, sizes.max_context / kBlockTokens, sizes.kv_heads, kHeadDim));
+    const auto pages = static_cast<double>(KvPages::bytes(format, sizes.max_context / kBlockTokens,
+                                                          sizes.kv_heads, RateBench::kHeadDim));
     rates.kv_bytes_per_s[static_cast<size_t>(format)] =
-        pages / best_s([&] { return bench.attention_s(format, 1, sizes.max_context); });
+        pages / bench.attention_s(format, 1, sizes.max_context, RateBench::kHeadDim);
   }
   rates.kv_bytes_per_s[static_cast<size_t>(KvFormat::kF32)] = rates.kv(KvFormat::kBF16);
 }
@@ -219,34 +111,33 @@ double cpu_share(const DeviceInfo& device, double cpu_s, double wall_s) {
   return cpu_s / (wall_s * device.threads * device.speed);
 }
 
+// Beside matmuls and attention an op takes a time, each of its rows one, and each number one.
+void measure_others(RateBench& bench, KernelRates& rates) {
+  const int64_t rows = bench.sizes().most_rows();
+  const auto many = static_cast<double>(rows);
+  rates.op_s = bench.small_op_s(1);
+  rates.row_s = std::max(bench.small_op_s(rows) - rates.op_s, 0.0) / (many - 1);
+  for (const ValueKind kind :
+       {ValueKind::kNorm, ValueKind::kRotation, ValueKind::kCache, ValueKind::kActivation}) {
+    const double whole_s = bench.values_s(kind, rows);
+    const double values_s = std::max(whole_s - rates.op_s - many * rates.row_s, 0.1 * whole_s);
+    rates.values_per_s[static_cast<size_t>(kind)] = bench.values(kind, rows) / values_s;
+  }
+}
+
 }  // namespace
 
 KernelRates measure_kernel_rates(Device& device, uint64_t weight_bytes) {
   if (device.info().kind == DeviceKind::kSimulated) return {};
-  Bench bench(device, weight_bytes);
+  RateBench bench(device, weight_bytes);
   KernelRates rates;
-  const auto measure = [](std::array<double, kPrecisionCount>& to, double rate,
-                          std::initializer_list<Precision> alike) {
-    for (const Precision precision : alike) to[static_cast<size_t>(precision)] = rate;
-  };
-  using enum Precision;
   const double cpu_s = process_cpu_s(), start_s = now_s();
-  measure(rates.flops_per_s, matmul_flops_per_s(bench, kF32), {kF32});
-  measure(rates.flops_per_s, matmul_flops_per_s(bench, kBF16), {kBF16, kFp8});
-  measure(rates.flops_per_s, matmul_flops_per_s(bench, kInt8), {kInt8});
-  measure(rates.flops_per_s, matmul_flops_per_s(bench, kInt4), {kInt6, kInt5, kInt4});
+  measure_matmuls(bench, rates);
   rates.undisturbed =
       device.info().kind == DeviceKind::kCuda ||
       cpu_share(device.info(), process_cpu_s() - cpu_s, now_s() - start_s) > kLeastShare;
-  for (const Precision precision : kPrecisions)
-    measure(rates.read_bytes_per_s, weights_per_s(bench, precision == kFp8 ? kBF16 : precision),
-            {precision});
   measure_attention(bench, rates);
-  // norm: read and written; swiglu: two read, one written
-  const int64_t rows = bench.sizes.max_rows;
-  rates.values_per_s = static_cast<double>(rows * bench.sizes.in) * 3.5 /
-                       best_s([&] { return bench.norm_and_swiglu_s(rows); });
-  rates.op_s = best_s([&] { return bench.small_ops_s(); });
+  measure_others(bench, rates);
   return rates;
 }
 

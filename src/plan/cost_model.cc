@@ -13,6 +13,42 @@ int64_t to_ns(double seconds) {
   return static_cast<int64_t>(std::llround(std::clamp(seconds * 1e9, 0.0, kMaxUnitNs)));
 }
 
+double matmuls_s(const PlanUnit& unit, Precision precision, const PlanDevice& device,
+                 double tokens) {
+  if (device.matmul_times.measured()) {
+    double seconds = 0;
+    for (const UnitMatmuls& shape : unit.matmuls)
+      seconds += static_cast<double>(shape.count) *
+                 device.matmul_times.at(precision, tokens, static_cast<double>(shape.in),
+                                        static_cast<double>(shape.out));
+    return seconds;
+  }
+  const UnitCost& cost = unit.costs.at(precision);
+  const auto index = static_cast<size_t>(precision);
+  return std::max(static_cast<double>(cost.read_bytes) / device.read_bytes_per_s[index],
+                  cost.flops_per_token * tokens / device.flops_per_s[index]);
+}
+
+double attention_s(const PlanUnit& unit, const PlanDevice& device, const Pass& pass) {
+  if (unit.attention_flops_per_pair <= 0 && unit.kv_bytes_per_token == 0) return 0;
+  const double tokens = pass.sequences * pass.new_tokens;
+  const double kv = pass.sequences * (pass.past_tokens + pass.new_tokens) *
+                    static_cast<double>(unit.kv_bytes_per_token);
+  const double pairs = pass.sequences * pass.new_tokens * (pass.past_tokens + pass.new_tokens / 2);
+  const double multiplied = unit.attention_flops_per_pair * pairs / device.attention_flops_per_s +
+                            static_cast<double>(unit.attention_heads) * pairs * device.score_s +
+                            unit.attention_values * tokens * device.query_value_s;
+  return device.attention_s + std::max(kv / device.kv_bytes_per_s, multiplied);
+}
+
+// Where matmuls were timed as a whole, and attention, their ops' own time is in theirs.
+int64_t other_ops(const PlanUnit& unit, const PlanDevice& device) {
+  if (!device.matmul_times.measured()) return unit.ops;
+  int64_t ops = unit.ops;
+  for (const UnitMatmuls& shape : unit.matmuls) ops -= shape.count;
+  return std::max<int64_t>(ops, 0);
+}
+
 }  // namespace
 
 Pass decode_pass(const Workload& workload, int64_t micro_batch) {
@@ -36,21 +72,13 @@ Pass prefill_pass(const Workload& workload) {
 
 int64_t unit_ns(const PlanUnit& unit, Precision precision, const PlanDevice& device,
                 const Pass& pass) {
-  const UnitCost& cost = unit.costs.at(precision);
-  const auto index = static_cast<size_t>(precision);
   const double tokens = pass.sequences * pass.new_tokens;
-  const double kv = pass.sequences * (pass.past_tokens + pass.new_tokens) *
-                    static_cast<double>(unit.kv_bytes_per_token);
-  const double pairs = pass.sequences * pass.new_tokens * (pass.past_tokens + pass.new_tokens / 2);
-  const double matmuls =
-      std::max(static_cast<double>(cost.read_bytes) / device.read_bytes_per_s[index],
-               cost.flops_per_token * tokens / device.flops_per_s[index]);
-  const double attention =
-      std::max(kv / device.kv_bytes_per_s,
-               unit.attention_flops_per_pair * pairs / device.attention_flops_per_s);
-  const double others = unit.values_per_token * tokens / device.values_per_s +
-                        static_cast<double>(unit.ops) * device.op_s;
-  return to_ns(matmuls + attention + others);
+  double others =
+      static_cast<double>(other_ops(unit, device)) * (device.op_s + tokens * device.row_s);
+  for (size_t kind = 0; kind < kValueKindCount; ++kind)
+    others += unit.values_per_token[kind] * tokens / device.values_per_s[kind];
+  return to_ns(matmuls_s(unit, precision, device, tokens) + attention_s(unit, device, pass) +
+               others);
 }
 
 int64_t vision_ns(const PlanProblem& problem, const PlanDevice& device) {

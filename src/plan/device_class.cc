@@ -18,7 +18,9 @@ bool same_numbers(const PlanDevice& a, const PlanDevice& b) {
          a.granule_bytes == b.granule_bytes && a.read_bytes_per_s == b.read_bytes_per_s &&
          a.flops_per_s == b.flops_per_s && a.kv_bytes_per_s == b.kv_bytes_per_s &&
          a.attention_flops_per_s == b.attention_flops_per_s && a.values_per_s == b.values_per_s &&
-         a.op_s == b.op_s;
+         a.attention_s == b.attention_s && a.query_value_s == b.query_value_s &&
+         a.score_s == b.score_s && a.op_s == b.op_s && a.row_s == b.row_s &&
+         a.matmul_times == b.matmul_times;
 }
 
 bool interchangeable(const PlanProblem& problem, size_t a, size_t b) {

@@ -73,9 +73,9 @@ PlanDevice imagined_device(const DeviceSpec& spec, int number) {
                     .granule_bytes = kGranuleBytes,
                     .kv_bytes_per_s = kReadShare * card.read_bytes_per_s,
                     .attention_flops_per_s = kAttentionShare * card.bf16_flops_per_s,
-                    .values_per_s = kReadShare * card.read_bytes_per_s / sizeof(float),
                     .op_s = kLaunch_s,
                     .measured = false};
+  device.values_per_s.fill(kReadShare * card.read_bytes_per_s / sizeof(float));
   device.read_bytes_per_s.fill(kReadShare * card.read_bytes_per_s);
   // f32 runs at half of bf16.
   device.flops_per_s.fill(kMatmulShare * card.bf16_flops_per_s);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/units.h"
 #include "plan/cost_model.h"
@@ -41,13 +43,31 @@ void check_unit(const PlanUnit& unit, const std::string& what) {
   }
   check_not_negative(static_cast<double>(unit.kv_bytes_per_token), 0x1p26, what + ": KV bytes");
   check_not_negative(unit.attention_flops_per_pair, 1e12, what + ": attention FLOP");
-  check_not_negative(unit.values_per_token, 1e12, what + ": values");
+  check_not_negative(unit.attention_values, 1e9, what + ": attention values");
+  check_not_negative(static_cast<double>(unit.attention_heads), 1e9, what + ": attention heads");
+  for (const double values : unit.values_per_token)
+    check_not_negative(values, 1e12, what + ": values");
+  for (const UnitMatmuls& shape : unit.matmuls)
+    for (const int64_t number : {shape.in, shape.out, shape.count})
+      check_not_negative(static_cast<double>(number), 1e9, what + ": matmuls");
   check_not_negative(static_cast<double>(unit.ops), 1e6, what + ": ops");
 }
 
 void check_link(const PlanLink& link, const std::string& what) {
   check_positive(link.bytes_per_s, what + ": bytes/s");
   check_not_negative(link.latency_s, 1e2, what + ": latency");
+}
+
+void check_times(const MatmulTimes& times, const std::string& what) {
+  const auto rises = [](const auto& points) {
+    return points.front() >= 1 && std::ranges::is_sorted(points, std::less_equal<>());
+  };
+  require(rises(times.rows) && rises(times.widths), what, "rows and widths that rise", "others");
+  for (const MatmulTimes::Grid& grid : times.seconds)
+    for (const double time : grid) {
+      check_positive(time, what + ": time");
+      check_not_negative(time, 1e2, what + ": time");
+    }
 }
 
 void check_device(const PlanDevice& device, const std::string& what) {
@@ -59,8 +79,12 @@ void check_device(const PlanDevice& device, const std::string& what) {
   for (const double rate : device.flops_per_s) check_positive(rate, what + ": FLOP/s");
   check_positive(device.kv_bytes_per_s, what + ": KV bytes/s");
   check_positive(device.attention_flops_per_s, what + ": attention FLOP/s");
-  check_positive(device.values_per_s, what + ": values/s");
+  for (const double rate : device.values_per_s) check_positive(rate, what + ": values/s");
+  for (const double time : {device.attention_s, device.query_value_s, device.score_s})
+    check_not_negative(time, 1e2, what + ": times of attention");
   check_not_negative(device.op_s, 1e2, what + ": time of an op");
+  check_not_negative(device.row_s, 1e2, what + ": time of a row");
+  if (device.matmul_times.measured()) check_times(device.matmul_times, what + ": matmuls");
 }
 
 // The search leaves the embedding on the host where it may: that is best only if holding more never

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/matmul_times.h"
+#include "base/value_kind.h"
 #include "tessera/plan.h"
 #include "tessera/precision.h"
 
@@ -23,6 +25,11 @@ struct UnitCost {
   double loss = 0;             ///< predicted harm to the answers; 0: the model as published
 };
 
+/// So many matmuls of a unit, all alike.
+struct UnitMatmuls {
+  int64_t in = 0, out = 0, count = 1;
+};
+
 /// The smallest thing that is placed: a decoder layer, the output head, the token embedding, the
 /// vision tower with its projector.
 struct PlanUnit {
@@ -30,8 +37,12 @@ struct PlanUnit {
   std::map<Precision, UnitCost> costs;  ///< what the unit can be stored as
   uint64_t kv_bytes_per_token = 0;      ///< decoder layers only
   double attention_flops_per_pair = 0;  ///< for each pair of a query token and a key token
-  double values_per_token = 0;          ///< f32 that norms and activations read or write
-  int64_t ops = 0;                      ///< queued in a step
+  double attention_values = 0;          ///< of a token's queries: heads x head size
+  int64_t attention_heads = 0;
+  /// f32 read or written for a token, by ValueKind.
+  std::array<double, kValueKindCount> values_per_token = {};
+  std::vector<UnitMatmuls> matmuls;  ///< what flops_per_token are made of
+  int64_t ops = 0;                   ///< queued in a step, matmuls and attention among them
 };
 
 struct PlanDevice {
@@ -41,11 +52,18 @@ struct PlanDevice {
   uint64_t granule_bytes = 1;  ///< each allocation is rounded up to a multiple
   std::array<double, kPrecisionCount> read_bytes_per_s = {};  ///< of weights stored so
   std::array<double, kPrecisionCount> flops_per_s = {};       ///< of matmuls with such weights
+  /// What matmuls took, where that was measured: then the two rates above are not asked.
+  MatmulTimes matmul_times = {};
   double kv_bytes_per_s = 0;         ///< keys and values, when few tokens attend
   double attention_flops_per_s = 0;  ///< when many do
-  double values_per_s = 0;           ///< f32 that norms and activations read or write
-  double op_s = 0;                   ///< of each op, whatever its size
-  bool measured = false;             ///< rates measured here, or from data sheets
+  double attention_s = 0;            ///< of attention, whatever its size
+  double query_value_s = 0;          ///< of each number of a query, whatever its context
+  double score_s = 0;                ///< of each head's pair of a query and a key, beside its FLOP
+  /// f32 read or written beside matmuls and attention, by ValueKind.
+  std::array<double, kValueKindCount> values_per_s = {};
+  double op_s = 0;        ///< of each op, whatever its size
+  double row_s = 0;       ///< of each row of an op beside matmuls and attention
+  bool measured = false;  ///< rates measured here, or from data sheets
 };
 
 /// One direction between two devices, or between a device and the host.

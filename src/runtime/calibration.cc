@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "base/file.h"
@@ -19,9 +20,9 @@ namespace tessera {
 namespace {
 
 // Raised when a kernel becomes faster or slower.
-constexpr int kKernels = 6, kCudaKernels = 2;
+constexpr int kKernels = 7, kCudaKernels = 3;
 constexpr uint64_t kMaxFileBytes = kMiB;
-constexpr double kMostRate = 1e18;
+constexpr double kMostRate = 1e18, kMostPoint = 1e9, kMostTime_s = 100;
 // What a busy machine reached is taken for as long: it may be idle by then.
 constexpr int64_t kDisturbedFor_s = 600;
 
@@ -51,10 +52,14 @@ std::string card_entry_name(const std::string& card) {
 KernelRates at_speed(KernelRates rates, double speed) {
   for (double& rate : rates.flops_per_s) rate *= speed;
   for (double& rate : rates.read_bytes_per_s) rate *= speed;
+  for (MatmulTimes::Grid& grid : rates.matmul_times.seconds)
+    for (double& time : grid) time /= speed;
   rates.attention_flops_per_s *= speed;
   for (double& rate : rates.kv_bytes_per_s) rate *= speed;
-  rates.values_per_s *= speed;
-  rates.op_s /= speed;
+  for (double& rate : rates.values_per_s) rate *= speed;
+  for (double* time :
+       {&rates.attention_s, &rates.query_value_s, &rates.score_s, &rates.op_s, &rates.row_s})
+    *time /= speed;
   return rates;
 }
 
@@ -75,22 +80,53 @@ Json read_calibration(const std::string& file) {
   return empty;
 }
 
+Json times_json(const MatmulTimes& times) {
+  Json json;
+  for (const Precision precision : kPrecisions)
+    json[std::string(precision_name(precision))] = times.seconds[static_cast<size_t>(precision)];
+  return json;
+}
+
+// False where one is no time, or rows and widths do not rise.
+bool find_times(const JsonReader& from, MatmulTimes& times) {
+  const auto rise = [](const auto& points) {
+    return std::ranges::is_sorted(points, std::less_equal<>());
+  };
+  bool good = rise(times.rows) && rise(times.widths);
+  for (const Precision precision : kPrecisions) {
+    MatmulTimes::Grid& grid = times.seconds[static_cast<size_t>(precision)];
+    const std::vector<double> found =
+        from.numbers(std::string(precision_name(precision)), grid.size());
+    std::ranges::copy(found, grid.begin());
+    good = good && std::ranges::all_of(found, [](double s) { return s > 0 && s <= kMostTime_s; });
+  }
+  return good;
+}
+
 std::optional<KernelRates> find_rates(const Json& calibration, const std::string& file,
                                       const std::string& name) {
   try {
     const JsonReader rates = JsonReader(calibration, file).object("rates").object(name);
     KernelRates out;
-    const auto fill = [&](auto& to, const char* key) {
+    const auto fill = [&](auto& to, const char* key, double most) {
       const std::vector<double> found = rates.numbers(key, to.size());
       std::ranges::copy(found, to.begin());
-      return std::ranges::all_of(found, [](double r) { return r >= 1 && r <= kMostRate; });
+      return std::ranges::all_of(found, [&](double r) { return r >= 1 && r <= most; });
     };
-    if (!fill(out.flops_per_s, "flops_per_s") || !fill(out.read_bytes_per_s, "read_bytes_per_s") ||
-        !fill(out.kv_bytes_per_s, "kv_bytes_per_s"))
+    if (!fill(out.flops_per_s, "flops_per_s", kMostRate) ||
+        !fill(out.read_bytes_per_s, "read_bytes_per_s", kMostRate) ||
+        !fill(out.kv_bytes_per_s, "kv_bytes_per_s", kMostRate) ||
+        !fill(out.values_per_s, "values_per_s", kMostRate) ||
+        !fill(out.matmul_times.rows, "matmul_rows", kMostPoint) ||
+        !fill(out.matmul_times.widths, "matmul_widths", kMostPoint) ||
+        !find_times(rates.object("matmul_s"), out.matmul_times))
       return std::nullopt;
     out.attention_flops_per_s = rates.number("attention_flops_per_s", 1, kMostRate);
-    out.values_per_s = rates.number("values_per_s", 1, kMostRate);
+    out.attention_s = rates.number("attention_s", 0, 1);
+    out.query_value_s = rates.number("query_value_s", 0, 1);
+    out.score_s = rates.number("score_s", 0, 1);
     out.op_s = rates.number("op_s", 0, 1);
+    out.row_s = rates.number("row_s", 0, 1);
     out.undisturbed = rates.boolean("undisturbed");
     const int64_t age_s = unix_s() - rates.integer("measured_at", 0, INT64_MAX);
     if (!out.undisturbed && (age_s < 0 || age_s > kDisturbedFor_s)) return std::nullopt;
@@ -114,10 +150,17 @@ void write_rates(const std::string& file, Json calibration, const std::string& n
                  const KernelRates& rates) {
   calibration["rates"][name] = {{"flops_per_s", rates.flops_per_s},
                                 {"read_bytes_per_s", rates.read_bytes_per_s},
+                                {"matmul_rows", rates.matmul_times.rows},
+                                {"matmul_widths", rates.matmul_times.widths},
+                                {"matmul_s", times_json(rates.matmul_times)},
                                 {"attention_flops_per_s", rates.attention_flops_per_s},
+                                {"attention_s", rates.attention_s},
+                                {"query_value_s", rates.query_value_s},
+                                {"score_s", rates.score_s},
                                 {"kv_bytes_per_s", rates.kv_bytes_per_s},
                                 {"values_per_s", rates.values_per_s},
                                 {"op_s", rates.op_s},
+                                {"row_s", rates.row_s},
                                 {"undisturbed", rates.undisturbed},
                                 {"measured_at", unix_s()}};
   write_calibration(file, calibration);

@@ -11,8 +11,8 @@
 namespace tessera {
 
 /// What a virtual device of so many threads and these instructions reaches on this machine: as an
-/// earlier run measured it (calibration_file()), else measured now, which takes a few tenths of a
-/// second, and written there for the next. Rates of another processor, of other instructions or of
+/// earlier run measured it (calibration_file()), else measured now, which takes one to three
+/// seconds, and written there for the next. Rates of another processor, of other instructions or of
 /// other kernels are not taken. A file that cannot be read or written costs only the time to
 /// measure.
 KernelRates calibrated_rates(int threads, Isa isa, double speed);

@@ -212,14 +212,19 @@ PlanDevice describe(const DeviceInfo& info, const KernelRates& rates, KvFormat k
                  .granule_bytes = info.granule_bytes,
                  .kv_bytes_per_s = rates.kv(kv),
                  .attention_flops_per_s = rates.attention_flops_per_s,
+                 .attention_s = rates.attention_s,
+                 .query_value_s = rates.query_value_s,
+                 .score_s = rates.score_s,
                  .values_per_s = rates.values_per_s,
                  .op_s = rates.op_s,
+                 .row_s = rates.row_s,
                  .measured = true};
   if (info.kind == DeviceKind::kCuda)
     out.fixed_bytes =
         kCudaWorkspaces * cuda_workspace_bytes(info.budget_bytes) + load_staging_bytes(info);
   out.read_bytes_per_s = rates.read_bytes_per_s;
   out.flops_per_s = rates.flops_per_s;
+  out.matmul_times = rates.matmul_times;
   return out;
 }
 

@@ -57,10 +57,16 @@ void LocalEngine::make_plan_and_pipeline(const EngineOptions& options) {
     require_usable(plan_, problem, options.plan_file);
   }
   planned_chunk_tokens_ = prefill_pass(problem.workload).new_tokens;
+  planned_prompt_tokens_ =
+      planned_chunk_tokens_ * static_cast<double>(chunk_count(problem.workload));
   if (!plan_.fits)
     throw Error({.where = options.model_path,
                  .what = plan_.why_not ? plan_.why_not->text : "does not fit"});
   if (options.on_plan) options.on_plan(plan_);
+  planned_head_s_ =
+      seconds_of(unit_ns(problem.head, plan_.head_precision,
+                         problem.devices[static_cast<size_t>(plan_.stages.back().device)],
+                         decode_pass(problem.workload, 1)));
 
   const Placement placement = place(plan_, devices_);
   for (const auto* stages : {&plan_.stages, &plan_.side_devices})
@@ -200,7 +206,9 @@ std::vector<DeviceReport> LocalEngine::devices() const {
       out.measured_decode_s = times.decode_s / static_cast<double>(times.decode_steps);
     if (times.prefill_rows > 0)
       out.measured_prefill_s = 1000 * times.prefill_s / static_cast<double>(times.prefill_rows);
-    out.planned_prefill_s = 1000 * stage.prefill_chunk_s / planned_chunk_tokens_;
+    const double head_s = stage.head ? planned_head_s_ : 0;
+    out.planned_prefill_s =
+        1000 * (stage.prefill_chunk_s / planned_chunk_tokens_ + head_s / planned_prompt_tokens_);
   }
   for (const PlanStage& stage : plan_.side_devices) report(stage);
   return reports;

@@ -73,6 +73,8 @@ class LocalEngine final : public Engine {
   DeviceSet devices_;
   Plan plan_;
   double planned_chunk_tokens_ = 0;  // of the chunks that its prefill times are for
+  double planned_head_s_ = 0;        // of a prompt, after its last chunk
+  double planned_prompt_tokens_ = 1;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<BlockPool> blocks_;
   std::unique_ptr<SequenceRunner> runner_;

@@ -1,6 +1,7 @@
 #include "runtime/plan_problem.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <span>
 
@@ -21,9 +22,40 @@ uint64_t unit_bytes(const UnitSpec& unit, Precision precision) {
   return static_cast<uint64_t>(unit.matmul_parameters() + 4 * others);
 }
 
+using ValuesByKind = std::array<double, kValueKindCount>;  // of one token, in the kinds' order
+
+ValuesByKind layer_values(const DecoderConfig& decoder) {
+  const int64_t rotated = (decoder.heads + decoder.kv_heads) * decoder.head_dim;
+  const int64_t cached = 2 * decoder.kv_heads * decoder.head_dim;
+  return {static_cast<double>(2 * 2 * decoder.hidden), static_cast<double>(2 * rotated),
+          static_cast<double>(2 * cached), static_cast<double>(3 * decoder.intermediate)};
+}
+
+// The same of a tower: norms, and GELU.
+ValuesByKind vision_values(const VisionConfig& vision) {
+  return {static_cast<double>(2 * 2 * vision.hidden * vision.blocks_used), 0, 0,
+          static_cast<double>(2 * vision.intermediate * vision.blocks_used)};
+}
+
+std::vector<UnitMatmuls> matmuls_of(const UnitSpec& unit) {
+  std::vector<UnitMatmuls> shapes;
+  for (const WeightSpec& weight : unit.weights) {
+    if (weight.form != WeightForm::kMatrix) continue;
+    const auto same = std::ranges::find_if(shapes, [&](const UnitMatmuls& shape) {
+      return shape.in == weight.cols && shape.out == weight.rows;
+    });
+    if (same != shapes.end()) {
+      ++same->count;
+    } else {
+      shapes.push_back({.in = weight.cols, .out = weight.rows});
+    }
+  }
+  return shapes;
+}
+
 PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precision> formats,
                    int64_t layers) {
-  PlanUnit out{.name = unit.name};
+  PlanUnit out{.name = unit.name, .matmuls = matmuls_of(unit)};
   for (const Precision format : formats) {
     const uint64_t bytes = unit_bytes(unit, format);
     const bool looked_up = unit.kind == UnitKind::kEmbedding;
@@ -36,20 +68,6 @@ PlanUnit plan_unit(const UnitSpec& unit, Precision own, std::span<const Precisio
                                      : default_loss(format, own)};
   }
   return out;
-}
-
-// Values of one token that norms, rotation and activation read or write in a layer.
-double layer_values(const DecoderConfig& decoder) {
-  const int64_t norms = 2 * 2 * decoder.hidden;
-  const int64_t rotation = 2 * (decoder.heads + decoder.kv_heads) * decoder.head_dim;
-  const int64_t cache = 2 * 2 * decoder.kv_heads * decoder.head_dim;
-  return static_cast<double>(norms + rotation + cache + 3 * decoder.intermediate);
-}
-
-// The same of a tower: norms, and GELU.
-double vision_values(const VisionConfig& vision) {
-  const int64_t block = 2 * 2 * vision.hidden + 2 * vision.intermediate;
-  return static_cast<double>(block * vision.blocks_used);
 }
 
 }  // namespace
@@ -104,6 +122,8 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
     unit.kv_bytes_per_token = static_cast<uint64_t>(model.kv_bytes_per_token(limits.kv));
     // A query with a key, and the score with its value: a multiply and an add each.
     unit.attention_flops_per_pair = 4 * static_cast<double>(decoder.heads * decoder.head_dim);
+    unit.attention_values = static_cast<double>(decoder.heads * decoder.head_dim);
+    unit.attention_heads = decoder.heads;
     unit.values_per_token = layer_values(decoder);
     unit.ops = ops;
     problem.layers.push_back(std::move(unit));
@@ -117,6 +137,8 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
     problem.vision = plan_unit(*model.vision, own, wide, decoder.layers);
     problem.vision->attention_flops_per_pair =
         4 * static_cast<double>(vision.hidden * vision.blocks_used);
+    problem.vision->attention_values = static_cast<double>(vision.hidden * vision.blocks_used);
+    problem.vision->attention_heads = vision.heads * vision.blocks_used;
     problem.vision->values_per_token = vision_values(vision);
     problem.vision->ops = vision_ops(model);
   }

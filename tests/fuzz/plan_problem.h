@@ -31,8 +31,8 @@ inline PlanProblem fuzz_problem(bool tight) {
                    .fixed_bytes = 10,
                    .granule_bytes = 8,
                    .kv_bytes_per_s = rate,
-                   .attention_flops_per_s = 10 * rate,
-                   .values_per_s = rate});
+                   .attention_flops_per_s = 10 * rate});
+    device.values_per_s.fill(rate);
     device.read_bytes_per_s.fill(rate);
     device.flops_per_s.fill(10 * rate);
   }

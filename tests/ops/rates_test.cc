@@ -25,12 +25,32 @@ TEST(Rates, AreMeasuredAndLeaveNothingBooked) {
     EXPECT_GT(rates.kv(format), 1e7) << kv_format_name(format);
     EXPECT_LT(rates.kv(format), 1e12) << kv_format_name(format);
   }
-  EXPECT_GT(rates.values_per_s, 1e6);
-  EXPECT_LT(rates.values_per_s, 1e12);
+  for (const double rate : rates.values_per_s) {
+    EXPECT_GT(rate, 1e6);
+    EXPECT_LT(rate, 1e12);
+  }
+  EXPECT_GT(rates.attention_s, 1e-8);
+  EXPECT_LT(rates.attention_s, 1e-2);
+  EXPECT_LT(rates.query_value_s, 1e-6);
+  EXPECT_LT(rates.score_s, 1e-5);
   EXPECT_GT(rates.op_s, 1e-8);
   EXPECT_LT(rates.op_s, 1e-2);
+  EXPECT_LT(rates.row_s, 1e-3);
   EXPECT_EQ(device->ledger().used_bytes(), 0U);
-  EXPECT_LE(device->ledger().peak_bytes(), 102 * kMiB);
+  EXPECT_LE(device->ledger().peak_bytes(), 96 * kMiB + kRatesBytes);
+
+  const MatmulTimes& times = rates.matmul_times;
+  ASSERT_TRUE(times.measured());
+  const double rows = times.rows.back(), wide = times.widths.back(), narrow = times.widths[0];
+  for (const Precision precision : kPrecisions) {
+    // A thousand times the work: not less than three times as long on any machine.
+    EXPECT_GT(times.at(precision, rows, wide, wide), 3 * times.at(precision, rows, narrow, narrow))
+        << precision_name(precision);
+    EXPECT_GT(times.at(precision, rows, wide, wide), times.at(precision, 1, wide, wide))
+        << precision_name(precision);
+    EXPECT_DOUBLE_EQ(rates.flops(precision),
+                     2 * rows * wide * wide / times.at(precision, rows, wide, wide));
+  }
 }
 
 TEST(Rates, ASimulatedDeviceHasNone) {

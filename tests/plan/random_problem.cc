@@ -10,7 +10,7 @@ namespace {
 
 class Generator {
  public:
-  Generator(uint32_t seed, const RandomShape& shape) : random_(seed), shape_(shape) {}
+  Generator(uint32_t seed, const RandomShape& shape) : random_(seed), times_(seed), shape_(shape) {}
 
   PlanProblem problem() {
     p_.precisions = {Precision::kBF16};
@@ -59,8 +59,12 @@ class Generator {
     PlanUnit layer = unit(name, 20, 2);
     layer.kv_bytes_per_token = static_cast<uint64_t>(between(0, 1));
     layer.attention_flops_per_pair = one_in(2) ? 0 : real(0, 0.2);
-    layer.values_per_token = one_in(2) ? 0 : real(0, 2);
+    layer.values_per_token[0] = one_in(2) ? 0 : real(0, 2);
     layer.ops = between(0, 2);
+    const auto small = [&] { return static_cast<int64_t>(times_() % 20 + 1); };
+    layer.attention_heads = small() / 8;
+    layer.attention_values = static_cast<double>(small()) / 10;
+    layer.matmuls = {{.in = small(), .out = small(), .count = 2}};
     return layer;
   }
 
@@ -103,8 +107,9 @@ class Generator {
       device.flops_per_s.fill(real(1e7, 1e8));
       device.kv_bytes_per_s = real(1e6, 1e7);
       device.attention_flops_per_s = real(1e7, 1e8);
-      device.values_per_s = real(1e6, 1e7);
+      device.values_per_s.fill(real(1e6, 1e7));
       device.op_s = one_in(2) ? 0 : real(0, 1e-6);
+      if (times_() % 3 == 0) measured_times(device);
       if (some_equal && d > 0 && one_in(2)) {
         const std::string name = device.name;
         device = p_.devices.back();
@@ -112,6 +117,20 @@ class Generator {
       }
       p_.devices.push_back(device);
     }
+  }
+
+  double a_time(double most) { return most * static_cast<double>(times_() % 100 + 1) / 100; }
+
+  // As of a device whose matmuls and attention were timed.
+  void measured_times(PlanDevice& device) {
+    MatmulTimes& times = device.matmul_times;
+    times.rows = {1, 2, 8, 20};
+    times.widths = {2, 6, 12};
+    for (MatmulTimes::Grid& grid : times.seconds)
+      for (double& time : grid) time = a_time(1e-5);
+    for (double* time :
+         {&device.attention_s, &device.query_value_s, &device.score_s, &device.row_s})
+      *time = a_time(1e-6);
   }
 
   PlanLink link() {
@@ -134,6 +153,7 @@ class Generator {
   }
 
   std::mt19937 random_;
+  std::mt19937 times_;  // of its own, as most devices are known by their rates alone
   const RandomShape shape_;
   PlanProblem p_;
 };

@@ -28,8 +28,8 @@ PlanDevice gpu(std::string name, uint64_t budget_bytes, double bytes_per_s, doub
                        .fixed_bytes = 700 * kMiB,
                        .granule_bytes = 2 * kMiB,
                        .kv_bytes_per_s = bytes_per_s,
-                       .attention_flops_per_s = flops_per_s,
-                       .values_per_s = bytes_per_s / 4};
+                       .attention_flops_per_s = flops_per_s};
+  device.values_per_s.fill(bytes_per_s / 4);
   device.read_bytes_per_s.fill(bytes_per_s);
   device.flops_per_s.fill(flops_per_s);
   return device;
