@@ -32,7 +32,7 @@ struct RateSizes {
 /// Ops of a transformer on buffers of their own, timed. Times are those of one op in a queue of
 /// them, the best of several: others on the machine only make it longer. The input of each was just
 /// written by another op (a norm, whose time is taken off): half of it lies in the caches of other
-/// threads then, as in a model; an op that reads the same again and again takes up to a third less.
+/// threads then, as in a model.
 class RateBench {
  public:
   static constexpr int64_t kHeadDim = 128;

@@ -34,7 +34,8 @@ double attention_s(const PlanUnit& unit, const PlanDevice& device, const Pass& p
   const double tokens = pass.sequences * pass.new_tokens;
   const double kv = pass.sequences * (pass.past_tokens + pass.new_tokens) *
                     static_cast<double>(unit.kv_bytes_per_token);
-  const double pairs = pass.sequences * pass.new_tokens * (pass.past_tokens + pass.new_tokens / 2);
+  const double seen = unit.causal ? pass.past_tokens + pass.new_tokens / 2 : pass.new_tokens;
+  const double pairs = tokens * seen;  // queries and keys
   const double multiplied = unit.attention_flops_per_pair * pairs / device.attention_flops_per_s +
                             static_cast<double>(unit.attention_heads) * pairs * device.score_s +
                             unit.attention_values * tokens * device.query_value_s;

@@ -37,6 +37,7 @@ struct PlanUnit {
   std::map<Precision, UnitCost> costs;  ///< what the unit can be stored as
   uint64_t kv_bytes_per_token = 0;      ///< decoder layers only
   double attention_flops_per_pair = 0;  ///< for each pair of a query token and a key token
+  bool causal = true;                   ///< a query sees the tokens before it; else all
   double attention_values = 0;          ///< of a token's queries: heads x head size
   int64_t attention_heads = 0;
   /// f32 read or written for a token, by ValueKind.

@@ -135,6 +135,7 @@ PlanProblem make_problem(const ModelSpec& model, const PipelineLimits& limits,
   if (model.vision) {
     const VisionConfig& vision = *model.config.vision;
     problem.vision = plan_unit(*model.vision, own, wide, decoder.layers);
+    problem.vision->causal = false;
     problem.vision->attention_flops_per_pair =
         4 * static_cast<double>(vision.hidden * vision.blocks_used);
     problem.vision->attention_values = static_cast<double>(vision.hidden * vision.blocks_used);

@@ -59,6 +59,13 @@ TEST(CostModel, OfRatesIsTwoRooflines) {
   // 300 bytes at 100/s are longer than 4000 FLOP at 2000/s; 2.4 s of attention are than 0.224 s.
   const double attention = kPairs * 500 / 1e4;
   EXPECT_NEAR(cost_s(layer(), card(), kChunk), 3 + attention + kValues + 7 * 0.001, kNs);
+
+  // A tower's patches see each other, not the ones before them alone.
+  PlanUnit tower = layer();
+  tower.causal = false;
+  const double all = kChunk.sequences * kChunk.new_tokens * kChunk.new_tokens;
+  EXPECT_NEAR(cost_s(tower, card(), kChunk) - cost_s(layer(), card(), kChunk),
+              (all - kPairs) * 500 / 1e4, 2 * kNs);
   // One token each: the bytes of 2 x 11 tokens against 2 x 10.5 pairs, 0.352 s and 1.05 s.
   EXPECT_NEAR(cost_s(layer(), card(), kStep), 3 + 21 * 500 / 1e4 + kValues / 2 + 7 * 0.001, kNs);
   PlanDevice slow_pages = card();
