@@ -13,7 +13,7 @@ constexpr int64_t kTileBytes = kSide * kLineBytes;  // of weights
 // A tile of y is large, as the multipliers are faster than memory: x and the weights come from
 // beyond the L2 cache once in it. Chunk by chunk, two panels stay in the L1 cache while all rows
 // pass, 32 at a time; the sums of 32 rows and two panels lie in one piece.
-constexpr int64_t kTallRows = 256, kWidePanels = 32, kThinPanels = 4;
+constexpr int64_t kTallRows = 256, kWidePanels = 8, kThinPanels = 4;
 constexpr int64_t kBlockSums = 4 * kSide * kSide;  // of four registers
 constexpr int64_t kBlocks = kTallRows / kStepRows * kWidePanels / 2;
 
