@@ -82,8 +82,11 @@ TEST_F(CudaCublasLt, RatesAreMeasuredInTheModeAndKeptApart) {
   EXPECT_GT(rates_and_links.devices[1].flops_per_s[static_cast<size_t>(Precision::kBF16)], 0);
   const Json rates = read_json_file(calibration_file(), 1 << 20)["rates"];
   EXPECT_EQ(rates.size(), 2U);
-  EXPECT_TRUE(rates.contains("Emulated GPU, kernels 2"));
-  EXPECT_TRUE(rates.contains("Emulated GPU, cublaslt, kernels 2"));
+  for (const char* const name : {"Emulated GPU, kernels ", "Emulated GPU, cublaslt, kernels "}) {
+    int named = 0;
+    for (const auto& entry : rates.items()) named += entry.key().starts_with(name) ? 1 : 0;
+    EXPECT_EQ(named, 1) << name;
+  }
   EXPECT_GT(emulated_calls("cublasLtCreate"), 1U);
   if (before != nullptr)
     ::setenv("XDG_CACHE_HOME", kept.c_str(), 1);
