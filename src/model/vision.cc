@@ -209,12 +209,11 @@ void project(Stream& stream, Arena& arena, const ProjectorConfig& config,
     const ProjectorStep& part = weights.projector[static_cast<size_t>(step)];
     const bool last = step + 1 == config.depth;
     Tensor y = last ? rows : arena.take(DType::kF32, {x.rows(), part.linear.out});
-    const bool norm = config.layer_norms, active = !last;
     MatmulOptions options = {.bias = &part.bias};
-    if (active && !norm) options.gelu = GeluKind::kErf;
+    if (!last && !config.layer_norms) options.gelu = GeluKind::kErf;
     matmul(stream, arena, x, part.linear, options, y);
-    if (norm) layer_norm(stream, y, part.norm, part.norm_bias, kProjectorEps, y);
-    if (active && norm) gelu(stream, y, GeluKind::kErf);
+    if (config.layer_norms) layer_norm(stream, y, part.norm, part.norm_bias, kProjectorEps, y);
+    if (!last && config.layer_norms) gelu(stream, y, GeluKind::kErf);
     x = y;
   }
 }

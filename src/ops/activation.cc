@@ -15,7 +15,7 @@ void swiglu(Stream& stream, const Tensor& gate_up, Tensor& out) {
   const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(out.shape.elements());
   launch(
-      stream, {.flops = 16 * elements, .bytes = 12 * elements},
+      stream, {.flops = kSwigluFlops * elements, .bytes = 12 * elements},
       [=](WorkerPool& pool) { swiglu_cpu(pool, isa, gate_up, out); },
       [=](auto& queue) { swiglu_cuda(queue, gate_up, out); });
 }
@@ -27,7 +27,7 @@ void gelu(Stream& stream, Tensor& x, GeluKind kind) {
   const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(x.shape.elements());
   launch(
-      stream, {.flops = 32 * elements, .bytes = 8 * elements},
+      stream, {.flops = kGeluFlops * elements, .bytes = 8 * elements},
       [=](WorkerPool& pool) { gelu_cpu(pool, isa, x, kind); },
       [=](auto& queue) { gelu_cuda(queue, x, kind); });
 }

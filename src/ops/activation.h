@@ -5,6 +5,9 @@
 
 namespace tessera {
 
+/// Of a value that comes out, as devices' clocks count them.
+inline constexpr double kSwigluFlops = 16, kGeluFlops = 32;
+
 /// out[r, c] = silu(gate[r, c]) * up[r, c]     with silu(g) = g / (1 + exp(-g))
 ///
 ///   gate_up   f32 [rows, 2 * ffn]: gate in columns [0, ffn), up in [ffn, 2 * ffn); rows may be

@@ -122,11 +122,16 @@ void check_rows(const char* op, const BatchRows& rows, const KvPages& pages) {
 }
 
 void kv_write(const KvPages& pages, int64_t block, int64_t kv_head, const KvTokens& t) {
-  if (pages.format == KvFormat::kF32) return write_f32(pages, block, kv_head, t);
-  if (pages.format == KvFormat::kBF16) return write_bf16(pages, block, kv_head, t);
-  for (int64_t i = 0; i < t.count; ++i)
-    write_int8(pages, block, kv_head, t.slot + i, t.key + i * t.key_stride,
-               t.value + i * t.value_stride);
+  switch (pages.format) {
+    case KvFormat::kF32:
+      return write_f32(pages, block, kv_head, t);
+    case KvFormat::kBF16:
+      return write_bf16(pages, block, kv_head, t);
+    case KvFormat::kInt8:
+      for (int64_t i = 0; i < t.count; ++i)
+        write_int8(pages, block, kv_head, t.slot + i, t.key + i * t.key_stride,
+                   t.value + i * t.value_stride);
+  }
 }
 
 void kv_append_cpu(WorkerPool& pool, const Tensor& k, const Tensor& v, const BatchRows& rows,

@@ -43,10 +43,8 @@ void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w
 
   const auto r = static_cast<double>(rows), in = static_cast<double>(w.in),
              o = static_cast<double>(w.out), written = finish.swiglu ? o / 2 : o;
-  const Cost cost = {.flops = 2 * r * in * o + (finish.swiglu ? 16
-                                                : finish.gelu ? 32
-                                                              : 0) *
-                                                   r * written,
+  const double active_flops = finish.swiglu ? kSwigluFlops : finish.gelu ? kGeluFlops : 0;
+  const Cost cost = {.flops = 2 * r * in * o + active_flops * r * written,
                      .bytes = static_cast<double>(w.bytes()) +
                               4 * r * (in + (finish.add_to_out ? 2 : 1) * written)};
   const Isa isa = stream.device().info().isa;

@@ -33,7 +33,7 @@ struct MatmulOptions {
 /// All on the stream's device. Sums in f32, in an order that depends on w's precision alone, and
 /// for bf16 on whether there is AMX (matmul_tile.h has it): a row's bits depend on that row and w,
 /// not on the other rows or the threads. Throws Error when a shape, dtype or device is not as
-/// above, and when the arena is full.
+/// above, when options exclude each other, and when the arena is full.
 void matmul(Stream& stream, Arena& arena, const Tensor& x, const PackedMatrix& w,
             const MatmulOptions& options, Tensor& out);
 
