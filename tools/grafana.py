@@ -5,13 +5,15 @@
 """
 import json
 
+
+def quantiles(histogram):
+    return [(f"p{q}", f"histogram_quantile(0.{q}, sum by (le) (rate({histogram}_bucket[5m])))") for q in (50, 90, 99)]
+
+
 PANELS = [  # title, unit, [(legend, expression)]
-    ("Time to first token", "s", [
-        (f"p{q}", f"histogram_quantile(0.{q}, sum by (le) (rate(tessera_time_to_first_token_seconds_bucket[5m])))")
-        for q in (50, 90, 99)]),
-    ("Between tokens", "s", [
-        (f"p{q}", f"histogram_quantile(0.{q}, sum by (le) (rate(tessera_inter_token_seconds_bucket[5m])))")
-        for q in (50, 90, 99)]),
+    ("Time to first token", "s", quantiles("tessera_time_to_first_token_seconds")),
+    ("Between tokens", "s", quantiles("tessera_inter_token_seconds")),
+    ("From a token's drawing to the socket", "s", quantiles("tessera_token_delivery_seconds")),
     ("Tokens per second", "short", [
         ("answers", "sum(rate(tessera_new_tokens_total[1m]))"),
         ("prompts", "sum(rate(tessera_prompt_tokens_total[1m]))")]),
