@@ -1,4 +1,5 @@
 #include "ops/amx_tiles.h"
+#include "ops/dot_vnni.h"
 #include "ops/matmul_blocks_avx512.h"
 
 // Integers by AMX: a tile register holds 16 rows of 64 bytes, and one instruction adds the products
@@ -7,10 +8,6 @@
 
 namespace tessera {
 namespace {
-
-struct DotVnni {
-  static __m512i add(__m512i sum, __m512i w, __m512i x) { return _mm512_dpbusd_epi32(sum, w, x); }
-};
 
 constexpr int64_t kDepth = kLineBytes;  // inputs of a tile register
 // Below, an instruction's time is spent on rows that are not there.

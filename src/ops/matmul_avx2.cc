@@ -161,14 +161,17 @@ void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* 
 // Blocks of one panel: two registers a row.
 constexpr BlockTable kF32 = {
     .rows = 6,
+    .step = 6,
     .panels = {1, 1, 1, 1, 1, 1},
     .wide = {block_f32<1>, block_f32<2>, block_f32<3>, block_f32<4>, block_f32<5>, block_f32<6>}};
 constexpr BlockTable kBf16 = {
     .rows = 5,
+    .step = 5,
     .panels = {1, 1, 1, 1, 1},
     .wide = {block_bf16<1>, block_bf16<2>, block_bf16<3>, block_bf16<4>, block_bf16<5>}};
 constexpr BlockTable kCodes = {
     .rows = 4,
+    .step = 4,
     .panels = {1, 1, 1, 1},
     .wide = {block_codes<1>, block_codes<2>, block_codes<3>, block_codes<4>}};
 

@@ -7,13 +7,13 @@ namespace {
 // Unsigned times signed bytes in pairs would not fit in 16 bits at 8 bits a code, so the codes' top
 // bit goes apart.
 struct DotByPairs {
-  static __m512i add(__m512i sum, __m512i w, __m512i x) {
+  static void add(__m512i& sum, __m512i w, __m512i x) {
     const __m512i low = _mm512_and_si512(w, _mm512_set1_epi8(127));
     const __m512i top = _mm512_and_si512(_mm512_srli_epi16(w, 7), _mm512_set1_epi8(1));
     const __m512i ones = _mm512_set1_epi16(1);
     const __m512i low_sum = _mm512_madd_epi16(_mm512_maddubs_epi16(low, x), ones);
     const __m512i top_sum = _mm512_madd_epi16(_mm512_maddubs_epi16(top, x), ones);
-    return _mm512_add_epi32(sum, _mm512_add_epi32(low_sum, _mm512_slli_epi32(top_sum, 7)));
+    sum = _mm512_add_epi32(sum, _mm512_add_epi32(low_sum, _mm512_slli_epi32(top_sum, 7)));
   }
 };
 

@@ -13,17 +13,31 @@
 namespace tessera {
 namespace {
 
-// Blocks ask for what they will read next, so that it is in the L2 cache by then: weights so far
-// ahead, together, and the rows of x that the next block takes. (The L1 cache's own prefetches are
-// too few at a time to cover the latency of memory.)
+// Blocks ask for what will be read next, so that it is in the L2 cache by then: where weights come
+// once, those so far ahead, together; where many rows pass them, a part of the next chunk's; and
+// the rows of x that the next block takes. (The L1 cache's own prefetches are too few at a time to
+// cover the latency of memory. More than is needed costs as much as loads do: 6 % for one an
+// instruction.)
 constexpr int64_t kAheadBytes = 8192;
+constexpr int64_t kLineWords = kCacheLine / 4;
 
+// A call of what only prefetches would have no effect that g++ 12 knows of, and vanish.
 template <int kPanels>
-inline void fetch_ahead(const void* weights) {
+[[gnu::always_inline]] inline void fetch_ahead(const void* weights) {
   _mm_prefetch(static_cast<const char*>(weights) + kAheadBytes / kPanels, _MM_HINT_T1);
 }
-inline void fetch_next(const ChunkBlock& b, int64_t bytes) {
-  _mm_prefetch(static_cast<const char*>(b.next_x) + bytes, _MM_HINT_T1);
+[[gnu::always_inline]] inline void fetch(const void* from, int64_t line) {
+  _mm_prefetch(static_cast<const char*>(from) + line * kCacheLine, _MM_HINT_T1);
+}
+// What goes with the line-th line of each of the block's rows.
+template <int kRows, int kPanels>
+[[gnu::always_inline]] inline void fetch_next(const ChunkBlock& b, int64_t line) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) fetch(b.next_x, line * kRows + r);
+  const int64_t first = b.next_line + line * b.next_lines;
+  for (int64_t l = first; l < first + b.next_lines; ++l)
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) fetch(b.next_w[p], l);
 }
 
 inline __m512 all_of(const float* x) {
@@ -46,20 +60,19 @@ template <int kRows, int kPanels>
 using Sums = __m512[kRows][kPanels];
 
 template <int kRows, int kPanels>
-void load(const ChunkBlock& b, Sums<kRows, kPanels>& sums) {
+void load(const float* from, Sums<kRows, kPanels>& sums) {
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p)
-      sums[r][p] = _mm512_load_ps(b.sums + r * kSumStride + p * kPanel);
+      sums[r][p] = _mm512_load_ps(from + r * kSumStride + p * kPanel);
 }
 template <int kRows, int kPanels>
-void store(const ChunkBlock& b, const Sums<kRows, kPanels>& sums) {
+void store(float* to, const Sums<kRows, kPanels>& sums) {
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p)
-      _mm512_store_ps(b.sums + r * kSumStride + p * kPanel, sums[r][p]);
+    for (int p = 0; p < kPanels; ++p) _mm512_store_ps(to + r * kSumStride + p * kPanel, sums[r][p]);
 }
 
 /// f32 and bf16. Numbers::add(sum, x, w) adds the products of one word's numbers.
@@ -72,26 +85,29 @@ struct Floats {
   static void block(const ChunkBlock& b) {
     constexpr int64_t kPer = Numbers::kPerWord;
     Sums<kRows, kPanels> sums;
-    load<kRows, kPanels>(b, sums);
+    load<kRows, kPanels>(b.sums, sums);
     const auto* x = static_cast<const uint32_t*>(b.x);
     const int64_t words = b.inputs / kPer, stride = b.x_stride / kPer;
-    for (int64_t i = 0; i < words; ++i) {
-      __m512i w[kPanels];
+    for (int64_t line = 0; line * kLineWords < words; ++line) {
+      fetch_next<kRows, kPanels>(b, line);
+      const int64_t end = least(words, (line + 1) * kLineWords);
+      for (int64_t i = line * kLineWords; i < end; ++i) {
+        __m512i w[kPanels];
 #pragma GCC unroll 8
-      for (int p = 0; p < kPanels; ++p) {
-        const uint32_t* at = static_cast<const uint32_t*>(b.w[p]) + i * kPanel;
-        w[p] = _mm512_load_si512(at);
-        fetch_ahead<kPanels>(at);
-      }
-      fetch_next(b, i * kRows * 4);
+        for (int p = 0; p < kPanels; ++p) {
+          const uint32_t* at = static_cast<const uint32_t*>(b.w[p]) + i * kPanel;
+          w[p] = _mm512_load_si512(at);
+          if (b.weights_ahead) fetch_ahead<kPanels>(at);
+        }
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const __m512i from = word(x + r * stride + i);
+        for (int r = 0; r < kRows; ++r) {
+          const __m512i from = word(x + r * stride + i);
 #pragma GCC unroll 8
-        for (int p = 0; p < kPanels; ++p) sums[r][p] = Numbers::add(sums[r][p], from, w[p]);
+          for (int p = 0; p < kPanels; ++p) sums[r][p] = Numbers::add(sums[r][p], from, w[p]);
+        }
       }
     }
-    store<kRows, kPanels>(b, sums);
+    store<kRows, kPanels>(b.sums, sums);
   }
 };
 
@@ -112,16 +128,17 @@ struct PairsByHalves {
 /// Codes of eight inputs as bytes: w[0] of the first four of 16 rows, w[1] of the others.
 template <int kBits, int kPanels>
 struct Codes {
-  static void load(const unsigned char* group, int64_t inputs, int64_t i, __m512i (&w)[2]) {
+  static void load(const unsigned char* group, int64_t inputs, int64_t i, bool ahead,
+                   __m512i (&w)[2]) {
     if constexpr (kBits == 8) {
       w[0] = _mm512_load_si512(group + i * kPanel);
       w[1] = _mm512_load_si512(group + i * kPanel + 64);
-      fetch_ahead<kPanels>(group + i * kPanel);
-      fetch_ahead<kPanels>(group + i * kPanel + 64);
+      if (ahead) fetch_ahead<kPanels>(group + i * kPanel);
+      if (ahead) fetch_ahead<kPanels>(group + i * kPanel + 64);
     } else {
       const unsigned char* at = group + i * kPanel / 2;
       const __m512i low = _mm512_set1_epi8(15), both = _mm512_load_si512(at);
-      fetch_ahead<kPanels>(at);
+      if (ahead) fetch_ahead<kPanels>(at);
       w[0] = _mm512_and_si512(both, low);
       w[1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
       const unsigned char* plane = group + inputs * kPanel / 2 + i * 2;
@@ -138,7 +155,7 @@ struct Codes {
   }
 };
 
-/// Integers. Dot::add(sum, w, x): sum + the products of four unsigned and four signed bytes, exact.
+/// Integers. Dot::add(sum, w, x) adds the products of four unsigned and four signed bytes, exactly.
 template <typename Dot, int kBits>
 struct Integers {
   // Two sums each: a group's whole one, and that of the groups before it.
@@ -147,7 +164,7 @@ struct Integers {
   template <int kRows, int kPanels>
   static void block(const ChunkBlock& b) {
     Sums<kRows, kPanels> sums;
-    load<kRows, kPanels>(b, sums);
+    load<kRows, kPanels>(b.sums, sums);
     const auto* x = static_cast<const int8_t*>(b.x);
     const float* x_scales = b.x_scales;
     const int32_t* x_sums = b.x_sums;
@@ -158,10 +175,26 @@ struct Integers {
       for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
         for (int p = 0; p < kPanels; ++p) whole[r][p] = _mm512_set1_epi32(-b.zero * x_sums[r]);
-      for (int64_t i = 0; i < inputs; i += 16)  // few turns: their end is foreseen
+      for (int64_t line = first; line < first + inputs; line += kCacheLine) {
+        fetch_next<kRows, kPanels>(b, line / kCacheLine);
+        const int64_t end = least(first + inputs, line + kCacheLine);
+        for (int64_t i = line; i < end; i += 8) {
+          __m512i w[kPanels][2];
+#pragma GCC unroll 8
+          for (int p = 0; p < kPanels; ++p)
+            Codes<kBits, kPanels>::load(
+                static_cast<const unsigned char*>(b.w[p]) + first * kPanel * kBits / 8, inputs,
+                i - first, b.weights_ahead, w[p]);
 #pragma GCC unroll 2
-        for (int64_t eight = i; eight < i + 16; eight += 8)
-          add_eight<kRows, kPanels>(b, x + first, first, inputs, eight, whole);
+          for (int half = 0; half < 2; ++half)
+#pragma GCC unroll 8
+            for (int r = 0; r < kRows; ++r) {
+              const __m512i from = word(x + r * b.x_stride + i + 4 * half);
+#pragma GCC unroll 8
+              for (int p = 0; p < kPanels; ++p) Dot::add(whole[r][p], w[p][half], from);
+            }
+        }
+      }
 #pragma GCC unroll 8
       for (int p = 0; p < kPanels; ++p) {
         const auto* at = reinterpret_cast<const __m256i*>(b.w_scales[p] + g * kPanel);
@@ -175,33 +208,14 @@ struct Integers {
       x_scales += b.rows;
       x_sums += b.rows;
     }
-    store<kRows, kPanels>(b, sums);
-  }
-
-  // Inputs i .. i + 7 of the group that starts at `first`.
-  template <int kRows, int kPanels>
-  static void add_eight(const ChunkBlock& b, const int8_t* x, int64_t first, int64_t inputs,
-                        int64_t i, __m512i (&whole)[kRows][kPanels]) {
-    fetch_next(b, (first + i) * kRows);
-    __m512i w[kPanels][2];
-#pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p)
-      Codes<kBits, kPanels>::load(
-          static_cast<const unsigned char*>(b.w[p]) + first * kPanel * kBits / 8, inputs, i, w[p]);
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half)
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const __m512i from = word(x + r * b.x_stride + i + 4 * half);
-#pragma GCC unroll 8
-        for (int p = 0; p < kPanels; ++p) whole[r][p] = Dot::add(whole[r][p], w[p][half], from);
-      }
+    store<kRows, kPanels>(b.sums, sums);
   }
 };
 
 template <typename Kind, size_t... kRows>
 constexpr BlockTable make_table(std::index_sequence<kRows...>) {
   return {.rows = sizeof...(kRows),
+          .step = 6,
           .panels = {Kind::wide(kRows + 1)...},
           .wide = {Kind::template block<kRows + 1, Kind::wide(kRows + 1)>...},
           .narrow = {Kind::template block<kRows + 1, 1>...}};
@@ -217,9 +231,9 @@ void compute_floats_avx512(const MatmulOperands& op, const MatmulTile& tile) {
 inline void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
   for (int64_t i = 0; i < inputs; i += 8) {
     __m512i codes[2];
-    bits == 6   ? Codes<6, 4>::load(from, inputs, i, codes)
-    : bits == 5 ? Codes<5, 4>::load(from, inputs, i, codes)
-                : Codes<4, 4>::load(from, inputs, i, codes);
+    bits == 6   ? Codes<6, 4>::load(from, inputs, i, true, codes)
+    : bits == 5 ? Codes<5, 4>::load(from, inputs, i, true, codes)
+                : Codes<4, 4>::load(from, inputs, i, true, codes);
     _mm512_store_si512(to + i * kPanel, codes[0]);
     _mm512_store_si512(to + i * kPanel + 64, codes[1]);
   }

@@ -19,29 +19,45 @@ namespace {
 constexpr int64_t kPanel = 16;                        // output rows of a panel
 constexpr int64_t kSumStride = kTilePanels * kPanel;  // sums of one row of a tile
 constexpr int64_t kMaxChunk = 768;                    // of integers
+constexpr int64_t kCacheLine = 64;
+constexpr int64_t kSharingBlocks = 3;  // from as many on, all ask for the next chunk's weights
+
+/// One chunk of each of a tile's panels.
+struct ChunkPanels {
+  const void* w[kTilePanels];             ///< numbers, or codes
+  const uint16_t* w_scales[kTilePanels];  ///< of codes: bf16 [groups][16]
+  const void* next_w[kTilePanels];        ///< the next chunk, where it lies in memory
+};
 
 /// One chunk of some rows and some panels.
 struct ChunkBlock {
-  const void* x;               ///< first row's values of the chunk
-  const void* next_x;          ///< those of the next block's first row
-  int64_t x_stride;            ///< values from a row to the next
-  const void* w[kTilePanels];  ///< of each panel: numbers, or codes
-  int64_t inputs;              ///< padded
-  float* sums;                 ///< [rows][kSumStride]
+  const void* x;         ///< first row's values of the chunk
+  int64_t x_stride;      ///< values from a row to the next
+  const void* const* w;  ///< of each panel
+  int64_t inputs;        ///< padded
+  float* sums;           ///< [rows][kSumStride]
+
+  // What to ask memory for meanwhile: the next block's rows of x, one after the other; this block's
+  // weights further on; with each cache line of a row of x, some lines of each panel's next chunk.
+  const void* next_x;
+  bool weights_ahead;
+  const void* const* next_w;
+  int64_t next_line, next_lines;
 
   // Integers only, of the chunk's groups.
-  int64_t group;                          ///< inputs of one; the last may have fewer
-  int64_t rows;                           ///< from a group's scales of x to the next's
-  const float* x_scales;                  ///< [groups][rows]
-  const int32_t* x_sums;                  ///< [groups][rows]
-  const uint16_t* w_scales[kTilePanels];  ///< bf16 [groups][16]
-  int32_t zero;                           ///< the code that means 0
+  int64_t group;                    ///< inputs of one; the last may have fewer
+  int64_t rows;                     ///< from a group's scales of x to the next's
+  const float* x_scales;            ///< [groups][rows]
+  const int32_t* x_sums;            ///< [groups][rows]
+  const uint16_t* const* w_scales;  ///< of each panel
+  int32_t zero;                     ///< the code that means 0
 };
 using Block = void (*)(const ChunkBlock&);
 
-/// Blocks for 1 to `rows` rows, and how many panels each takes; narrow ones take one.
+/// Blocks for 1 to `rows` rows, and how many panels each takes; narrow ones take one. More rows
+/// than that are taken `step` at a time.
 struct BlockTable {
-  int64_t rows;
+  int64_t rows, step;
   int64_t panels[8];
   Block wide[8], narrow[8];
 };
@@ -86,36 +102,57 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums
   }
 }
 
+/// Lines that a panel has of the chunk after the one that starts at `first_input`.
+inline int64_t next_lines(const MatmulOperands& op, int64_t first_input) {
+  const int64_t left = op.padded_in - first_input - op.chunk;
+  return left <= 0 ? 0 : least(left, op.chunk) * kPanel * op.bits / 8 / kCacheLine;
+}
+
 /// All rows of the tile with one chunk of weights.
 inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
-                          int64_t value_bytes, ChunkBlock chunk, int64_t first_input, float* sums) {
-  const auto* x = static_cast<const char*>(op.prepared.values);
+                          int64_t value_bytes, ChunkBlock block, int64_t first_input, float* sums) {
+  const ChunkBlock chunk = block;
+  const int64_t row_bytes = op.chunk * value_bytes;
+  const auto* x = static_cast<const char*>(op.prepared.values) +
+                  (first_input / op.chunk * op.rows + tile.first_row) * row_bytes;
+  const int64_t first_scale =
+      op.prepared.scales != nullptr ? first_input / op.group * op.rows + tile.first_row : 0;
+  // While rows pass, what the next chunk has of each panel is asked for in equal parts.
+  const int64_t step = tile.rows <= table.rows ? tile.rows : table.step;
+  const int64_t blocks = (tile.rows + step - 1) / step;
+  const int64_t lines = (chunk.inputs * value_bytes + kCacheLine - 1) / kCacheLine;
+  const bool shared = blocks >= kSharingBlocks;
+  block.next_lines =
+      shared ? (next_lines(op, first_input) + blocks * lines - 1) / (blocks * lines) : 0;
+  block.next_line = 0;
   for (int64_t row = 0; row < tile.rows;) {
-    const int64_t rows = least(tile.rows - row, table.rows);
-    const int64_t first_row = tile.first_row + row;
-    const int64_t before = first_input / op.chunk * op.rows + tile.first_row;  // rows, of any chunk
-    const int64_t next = row + rows < tile.rows ? row + rows : op.rows;
-    chunk.x = x + (before + row) * op.chunk * value_bytes;
-    chunk.next_x = x + (before + next) * op.chunk * value_bytes;
-    if (op.prepared.scales != nullptr) {
-      const int64_t line = first_input / op.group * op.rows + first_row;
-      chunk.x_scales = op.prepared.scales + line;
-      chunk.x_sums = op.prepared.sums + line;
-    }
-    ChunkBlock block = chunk;
+    const int64_t rows = least(tile.rows - row, step);
+    block.x = x + row * row_bytes;
+    block.next_x = x + (row + rows < tile.rows ? row + rows : op.rows) * row_bytes;
+    block.weights_ahead = row == 0 && (!shared || first_input == 0);
+    block.x_scales = op.prepared.scales + first_scale + row;
+    block.x_sums = op.prepared.sums + first_scale + row;
     for (int64_t panel = 0; panel < tile.panels;) {
       const bool wide = tile.panels - panel >= table.panels[rows - 1];
-      const int64_t panels = wide ? table.panels[rows - 1] : 1;
-      for (int64_t p = 0; p < panels; ++p) {
-        block.w[p] = chunk.w[panel + p];
-        block.w_scales[p] = chunk.w_scales[panel + p];
-      }
+      block.w = chunk.w + panel;
+      block.w_scales = chunk.w_scales + panel;
+      block.next_w = chunk.next_w + panel;
       block.sums = sums + row * kSumStride + panel * kPanel;
       (wide ? table.wide : table.narrow)[rows - 1](block);
-      panel += panels;
+      panel += wide ? table.panels[rows - 1] : 1;
     }
+    block.next_line += lines * block.next_lines;
     row += rows;
   }
+}
+
+inline ChunkBlock chunk_of(const MatmulOperands& op, const ChunkPanels& panels) {
+  ChunkBlock chunk = {};
+  chunk.x_stride = op.chunk;
+  chunk.w = panels.w;
+  chunk.w_scales = panels.w_scales;
+  chunk.next_w = panels.next_w;
+  return chunk;
 }
 
 /// f32 and bf16: panels are read where they lie. compute(chunk, its first input, sums) adds one
@@ -124,12 +161,15 @@ template <typename Compute>
 void walk_floats(const MatmulOperands& op, const MatmulTile& tile, const Compute& compute) {
   alignas(64) float sums[kTileRows * kSumStride];
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
-  ChunkBlock chunk = {};
-  chunk.x_stride = op.chunk;
+  ChunkPanels panels = {};
+  ChunkBlock chunk = chunk_of(op, panels);
   for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
     chunk.inputs = least(op.chunk, op.padded_in - first);
-    for (int64_t p = 0; p < tile.panels; ++p)
-      chunk.w[p] = panel_of(op, tile, p) + first * kPanel * op.bits / 8;
+    for (int64_t p = 0; p < tile.panels; ++p) {
+      const char* w = panel_of(op, tile, p) + first * kPanel * op.bits / 8;
+      panels.w[p] = w;
+      panels.next_w[p] = w + chunk.inputs * kPanel * op.bits / 8;
+    }
     compute(chunk, first, sums);
   }
   finish(op, tile, sums);
@@ -157,8 +197,8 @@ void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
   alignas(64) float sums[kTileRows * kSumStride];
   alignas(64) unsigned char bytes[kTilePanels][kMaxChunk * kPanel];
   for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
-  ChunkBlock chunk = {};
-  chunk.x_stride = op.chunk;
+  ChunkPanels panels = {};
+  ChunkBlock chunk = chunk_of(op, panels);
   chunk.group = op.group;
   chunk.rows = op.rows;
   chunk.zero = 1 << (op.bits - 1);
@@ -167,8 +207,9 @@ void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
     for (int64_t p = 0; p < tile.panels; ++p) {
       const auto* panel = reinterpret_cast<const unsigned char*>(panel_of(op, tile, p));
       const unsigned char* codes = panel + op.scale_bytes + first * kPanel * op.bits / 8;
-      chunk.w_scales[p] = reinterpret_cast<const uint16_t*>(panel) + first / op.group * kPanel;
-      chunk.w[p] = spread != nullptr ? bytes[p] : codes;
+      panels.w_scales[p] = reinterpret_cast<const uint16_t*>(panel) + first / op.group * kPanel;
+      panels.w[p] = spread != nullptr ? bytes[p] : codes;
+      panels.next_w[p] = codes + chunk.inputs * kPanel * op.bits / 8;
       for (int64_t i = 0; spread != nullptr && i < chunk.inputs; i += op.group)
         spread(codes + i * kPanel * op.bits / 8, op.bits, least(op.group, chunk.inputs - i),
                bytes[p] + i * kPanel);

@@ -76,7 +76,8 @@ void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* 
 }
 
 template <Block block>
-constexpr BlockTable kOne = {.rows = 1, .panels = {1}, .wide = {block}, .narrow = {block}};
+constexpr BlockTable kOne = {
+    .rows = 1, .step = 1, .panels = {1}, .wide = {block}, .narrow = {block}};
 
 }  // namespace
 
