@@ -13,18 +13,18 @@
 namespace tessera {
 namespace {
 
-// Blocks ask for what will be read next, so that it is in the L2 cache by then: where weights come
-// once, those so far ahead, together; where many rows pass them, a part of the next chunk's; and
-// the rows of x that the next block takes. (The L1 cache's own prefetches are too few at a time to
-// cover the latency of memory. More than is needed costs as much as loads do: 6 % for one an
-// instruction.)
-constexpr int64_t kAheadBytes = 8192;
+// Blocks ask for what will be read next. Weights that come once, so far ahead, all panels together,
+// into the L1 cache, whose own prefetches are too few at a time to cover the latency of memory;
+// less far is slower on one core and faster on two. Where many rows pass the weights, a part of the
+// next chunk's, into the L2 cache, as the rows of x that the next block takes: there, one request
+// with each of the block's loads would cost 6 % of its products.
+constexpr int64_t kAheadBytes = 6144;
 constexpr int64_t kLineWords = kCacheLine / 4;
 
 // A call of what only prefetches would have no effect that g++ 12 knows of, and vanish.
 template <int kPanels>
 [[gnu::always_inline]] inline void fetch_ahead(const void* weights) {
-  _mm_prefetch(static_cast<const char*>(weights) + kAheadBytes / kPanels, _MM_HINT_T1);
+  _mm_prefetch(static_cast<const char*>(weights) + kAheadBytes / kPanels, _MM_HINT_T0);
 }
 [[gnu::always_inline]] inline void fetch(const void* from, int64_t line) {
   _mm_prefetch(static_cast<const char*>(from) + line * kCacheLine, _MM_HINT_T1);
