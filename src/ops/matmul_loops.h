@@ -115,8 +115,7 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
   const int64_t row_bytes = op.chunk * value_bytes;
   const auto* x = static_cast<const char*>(op.prepared.values) +
                   (first_input / op.chunk * op.rows + tile.first_row) * row_bytes;
-  const int64_t first_scale =
-      op.prepared.scales != nullptr ? first_input / op.group * op.rows + tile.first_row : 0;
+  const int64_t first_scale = first_input / op.group * op.rows + tile.first_row;
   // While rows pass, what the next chunk has of each panel is asked for in equal parts.
   const int64_t step = tile.rows <= table.rows ? tile.rows : table.step;
   const int64_t blocks = (tile.rows + step - 1) / step;
@@ -130,8 +129,10 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
     block.x = x + row * row_bytes;
     block.next_x = x + (row + rows < tile.rows ? row + rows : op.rows) * row_bytes;
     block.weights_ahead = row == 0 && (!shared || first_input == 0);
-    block.x_scales = op.prepared.scales + first_scale + row;
-    block.x_sums = op.prepared.sums + first_scale + row;
+    if (op.prepared.scales != nullptr) {
+      block.x_scales = op.prepared.scales + first_scale + row;
+      block.x_sums = op.prepared.sums + first_scale + row;
+    }
     for (int64_t panel = 0; panel < tile.panels;) {
       const bool wide = tile.panels - panel >= table.panels[rows - 1];
       block.w = chunk.w + panel;
