@@ -40,4 +40,16 @@ double MatmulTimes::at(Precision precision, double row_count, double in, double 
          beyond(in, widths.back()) * beyond(out, widths.back());
 }
 
+void MatmulTimes::settle(Precision precision) {
+  Grid& grid = seconds[static_cast<size_t>(precision)];
+  for (size_t row = kRowCounts; row-- > 0;)
+    for (size_t in = kWidths; in-- > 0;)
+      for (size_t out = kWidths; out-- > 0;) {
+        double& least = grid[index(row, in, out)];
+        if (row + 1 < kRowCounts) least = std::min(least, grid[index(row + 1, in, out)]);
+        if (in + 1 < kWidths) least = std::min(least, grid[index(row, in + 1, out)]);
+        if (out + 1 < kWidths) least = std::min(least, grid[index(row, in, out + 1)]);
+      }
+}
+
 }  // namespace tessera

@@ -29,6 +29,10 @@ struct MatmulTimes {
   /// takes as long as the first.
   double at(Precision precision, double row_count, double in, double out) const;
 
+  /// A matmul takes no longer than one of more rows, inputs or outputs: where it seemed to, it was
+  /// disturbed, and is given the time of the larger one.
+  void settle(Precision precision);
+
   bool operator==(const MatmulTimes&) const = default;
 };
 

@@ -32,6 +32,7 @@ void measure_matmuls(RateBench& bench, Precision precision, MatmulTimes& times) 
         grid[MatmulTimes::index(row, in, out)] = before_s;
       }
     }
+  times.settle(precision);
 }
 
 void measure_matmuls(RateBench& bench, KernelRates& rates) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace tessera {
 namespace {
 
@@ -49,6 +51,30 @@ TEST(MatmulTimes, BeforeTheFirstPointTakeItsTime) {
   const MatmulTimes times = some_times();
   EXPECT_EQ(times.at(Precision::kF32, 0, 8, 8), formula(1, 8, 8));
   EXPECT_EQ(times.at(Precision::kF32, 1, 1, 2), formula(1, 8, 8));
+}
+
+TEST(MatmulTimes, ThatWereDisturbedAreThoseOfTheNextLargerMatmul) {
+  MatmulTimes times = some_times();
+  auto& grid = times.seconds[static_cast<size_t>(Precision::kF32)];
+  const auto at = [&](size_t r, size_t i, size_t o) -> double& {
+    return grid[MatmulTimes::index(r, i, o)];
+  };
+  const MatmulTimes before = times;
+  times.settle(Precision::kF32);
+  EXPECT_EQ(times, before);  // nothing to mend
+
+  at(1, 0, 1) = 1e9;  // least beside it: the same with more outputs
+  at(0, 2, 2) = 1e9;  // more rows
+  at(2, 1, 2) = 1e9;  // more inputs
+  times.settle(Precision::kF32);
+  EXPECT_EQ(at(1, 0, 1), std::min({formula(10, 8, 32), formula(4, 32, 32), formula(4, 8, 128)}));
+  EXPECT_EQ(at(0, 2, 2), formula(4, 128, 128));
+  EXPECT_EQ(at(2, 1, 2), std::min(formula(100, 32, 128), formula(10, 128, 128)));
+
+  at(3, 2, 2) = formula(1, 8, 8) / 2;  // then all are that fast at most
+  times.settle(Precision::kF32);
+  for (const double seconds : grid) EXPECT_EQ(seconds, formula(1, 8, 8) / 2);
+  EXPECT_EQ(times.seconds[1], before.seconds[1]);  // each precision alone
 }
 
 TEST(MatmulTimes, SayWhetherThereAreAny) {
