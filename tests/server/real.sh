@@ -33,6 +33,6 @@ EXAMPLES=${EXAMPLES:-5} tests/server/clients/run.sh "$url"
 python3 tests/server/soak.py "$url" --pid "$server" --seconds "$soak_seconds"
 end
 
-serve '3xcpu@40MiB{speed=0.01}'
+serve '3xcpu@40MiB{speed=0.02}'
 tests/server/page/run.sh --url "$url"
 end
