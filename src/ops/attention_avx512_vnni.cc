@@ -1,12 +1,11 @@
 #include "ops/attention_codes.h"
-#include "ops/dot_vnni.h"
 #include "ops/lanes_avx512.h"
 
 namespace tessera {
 namespace {
 
 struct CodesVnni : CodesAvx512 {
-  static __m512i add(__m512i sum, __m512i x, __m512i w) { return DotVnni::add_words(sum, x, w); }
+  static __m512i add(__m512i sum, __m512i x, __m512i w) { return _mm512_dpwssd_epi32(sum, x, w); }
 };
 
 }  // namespace

@@ -41,8 +41,9 @@ struct ChunkBlock {
   // weights further on; with each cache line of a row of x, some lines of each panel's next chunk.
   const void* next_x;
   bool weights_ahead;
-  const void* const* next_w;
-  int64_t next_line, next_lines;
+  const void* const* next_w;  ///< of each panel
+  int64_t next_line;          ///< of its cache lines, the first that this block asks for
+  int64_t next_lines;         ///< that go with one line of x; 0: none
 
   // Integers only, of the chunk's groups.
   int64_t group;                    ///< inputs of one; the last may have fewer
@@ -102,8 +103,8 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums
   }
 }
 
-/// Lines that a panel has of the chunk after the one that starts at `first_input`.
-inline int64_t next_lines(const MatmulOperands& op, int64_t first_input) {
+/// Cache lines that a panel has of the chunk after the one that starts at `first_input`.
+inline int64_t lines_of_next_chunk(const MatmulOperands& op, int64_t first_input) {
   const int64_t left = op.padded_in - first_input - op.chunk;
   return left <= 0 ? 0 : least(left, op.chunk) * kPanel * op.bits / 8 / kCacheLine;
 }
@@ -122,7 +123,7 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
   const int64_t lines = (chunk.inputs * value_bytes + kCacheLine - 1) / kCacheLine;
   const bool shared = blocks >= kSharingBlocks;
   block.next_lines =
-      shared ? (next_lines(op, first_input) + blocks * lines - 1) / (blocks * lines) : 0;
+      shared ? (lines_of_next_chunk(op, first_input) + blocks * lines - 1) / (blocks * lines) : 0;
   block.next_line = 0;
   for (int64_t row = 0; row < tile.rows;) {
     const int64_t rows = least(tile.rows - row, step);
@@ -147,6 +148,7 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
   }
 }
 
+/// What all chunks of a tile have in common. It points into `panels`.
 inline ChunkBlock chunk_of(const MatmulOperands& op, const ChunkPanels& panels) {
   ChunkBlock chunk = {};
   chunk.x_stride = op.chunk;
