@@ -214,13 +214,12 @@ struct Integers {
 
 template <typename Kind, size_t... kRows>
 constexpr BlockTable make_table(std::index_sequence<kRows...>) {
-  return {
-      .rows = sizeof...(kRows),
-      .step =
-          6,  // of floats with four panels: 24 sums for ten loads, 16 for as many with 8 and two
-      .panels = {Kind::wide(kRows + 1)...},
-      .wide = {Kind::template block<kRows + 1, Kind::wide(kRows + 1)>...},
-      .narrow = {Kind::template block<kRows + 1, 1>...}};
+  // Six rows of floats go with four panels: 24 sums for ten loads, where eight have 16 for as many.
+  return {.rows = sizeof...(kRows),
+          .step = 6,
+          .panels = {Kind::wide(kRows + 1)...},
+          .wide = {Kind::template block<kRows + 1, Kind::wide(kRows + 1)>...},
+          .narrow = {Kind::template block<kRows + 1, 1>...}};
 }
 template <typename Kind, size_t kRows>
 constexpr BlockTable kTable = make_table<Kind>(std::make_index_sequence<kRows>());
