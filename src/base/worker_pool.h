@@ -24,8 +24,10 @@ class WorkerPool {
 
   /// Calls body(i) once for every i in [0, count), on the caller's thread and the workers', in no
   /// given order; returns when all are done. What body writes is visible to the caller afterwards.
-  /// `body` must not throw. When another thread is inside for_each, the loop runs on the caller's
-  /// thread alone: who does the work may never change its result.
+  /// `body` must not throw. Thread t begins with its share, from t * count / threads() on, and then
+  /// helps the others: loops over the same rows find them in the cache of the thread that had them
+  /// before. When another thread is inside for_each, the loop runs on the caller's thread alone:
+  /// who does the work may never change its result.
   template <typename Body>
   void for_each(int64_t count, const Body& body) {
     run(
@@ -35,8 +37,14 @@ class WorkerPool {
  private:
   using Call = void (*)(const void* body, int64_t index);
   void run(int64_t count, Call call, const void* body);
-  void work();
-  void worker_loop();
+  void work(size_t thread);
+  void worker_loop(size_t thread);
+
+  /// Indices of a loop that are still to be handed out.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
 
   std::vector<std::thread> workers_;
   std::mutex busy_;  // held by the thread inside run()
@@ -44,8 +52,7 @@ class WorkerPool {
   // One loop at a time: the fields are written before epoch_ rises, read after it was seen.
   Call call_ = nullptr;
   const void* body_ = nullptr;
-  int64_t count_ = 0, piece_ = 1;
-  std::atomic<int64_t> next_{0};
+  std::vector<Share> shares_;  // of each thread
   std::atomic<int> running_{0};
   std::atomic<uint32_t> epoch_{0};
   std::atomic<bool> stop_{false};

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <barrier>
 #include <numeric>
 
 namespace tessera {
@@ -15,6 +17,33 @@ TEST(WorkerPool, CallsEachIndexOnceAndShowsItsWrites) {
     const auto n = static_cast<int64_t>(round);
     EXPECT_EQ(std::accumulate(out.begin(), out.end(), int64_t{0}), n * (n + 1) / 2);
   }
+}
+
+TEST(WorkerPool, GivesAThreadTheSameShareOfEveryLoop) {
+  constexpr size_t kThreads = 3;
+  WorkerPool pool(kThreads);
+  std::barrier together(kThreads);  // nobody helps before all have begun
+  for (int round = 0; round < 50; ++round) {
+    std::array<std::thread::id, kThreads> of;
+    pool.for_each(kThreads, [&](int64_t i) {
+      together.arrive_and_wait();
+      of[static_cast<size_t>(i)] = std::this_thread::get_id();
+    });
+    EXPECT_EQ(of[0], std::this_thread::get_id());
+    static std::array<std::thread::id, kThreads> before = of;
+    EXPECT_EQ(of, before);
+  }
+}
+
+TEST(WorkerPool, AThreadThatIsDoneHelpsTheOthers) {
+  WorkerPool pool(2);
+  std::atomic<int> done{0};
+  // The first index waits for more than its thread's share leaves to the other.
+  pool.for_each(64, [&](int64_t i) {
+    while (i == 0 && done.load() < 56) std::this_thread::yield();
+    ++done;
+  });
+  EXPECT_EQ(done.load(), 64);
 }
 
 TEST(WorkerPool, TwoCallersShareItWithoutWaitingForEachOther) {
