@@ -4,6 +4,7 @@
 #include "ops/attention_tile.h"
 #include "ops/cpu.h"
 #include "ops/kv_layout.h"
+#include "ops/row_shares.h"
 
 namespace tessera {
 namespace {
@@ -45,6 +46,19 @@ void push(AttentionTile& tile, const Tensor& q, const Tensor& out, int64_t row, 
   ++tile.queries;
 }
 
+constexpr int64_t kShareRows = 32;  // at least: fewer leave keys and values to one thread
+
+// The rows of a task, and which of the `kinds` of work on them it is. Tasks of the same kind follow
+// each other: the keys and values of a head stay in a cache while the rows of a share pass.
+struct TaskRows {
+  int64_t first, end, kind;
+};
+TaskRows rows_of_task(const RowShares& shares, int64_t kinds, int64_t task, int64_t rows) {
+  const int64_t each = kinds * shares.tiles_each;
+  const int64_t first = std::min(rows, shares.first_row(task / each, task % shares.tiles_each));
+  return {first, std::min(first + shares.tile_rows, rows), task % each / shares.tiles_each};
+}
+
 }  // namespace
 
 // A task is one kv head with up to 32 of its queries: the heads of its group (a part of them where
@@ -55,14 +69,13 @@ void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPag
   const int64_t count = q.shape[0], dim = pages.head_dim;
   const int64_t group = heads / pages.kv_heads;
   const int64_t part = std::min(group, kTileQueries), parts = divide_up(group, part);
-  const int64_t tile_rows = kTileQueries / part;
-  const int64_t tasks_per_tile = pages.kv_heads * parts;
+  const RowShares shares = share_rows(count, pool.threads(), kShareRows, kTileQueries / part, 1);
 
-  pool.for_each(divide_up(count, tile_rows) * tasks_per_tile, [&](int64_t task) {
-    const int64_t first_row = task / tasks_per_tile * tile_rows;
-    const int64_t last_row = std::min(first_row + tile_rows, count);
-    const int64_t kv_head = task % tasks_per_tile / parts;
-    const int64_t first_head = task % parts * part, last_head = std::min(first_head + part, group);
+  pool.for_each(shares.tiles() * pages.kv_heads * parts, [&](int64_t task) {
+    const auto [first_row, last_row, of] =
+        rows_of_task(shares, pages.kv_heads * parts, task, count);
+    const int64_t kv_head = of / parts;
+    const int64_t first_head = of % parts * part, last_head = std::min(first_head + part, group);
 
     for (int64_t row = first_row; row < last_row;) {
       const int32_t sequence = rows.sequence.i32()[row];
@@ -97,15 +110,15 @@ void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor
                 .value_stride = v.row_stride,
                 .count = std::min(kBlockTokens, tokens - row)});
   });
-  const int64_t tiles = divide_up(tokens, kTileQueries);
-  pool.for_each(tiles * heads, [&](int64_t task) {
-    const int64_t head = task / tiles, first_row = task % tiles * kTileQueries;
+  const RowShares shares = share_rows(tokens, pool.threads(), kShareRows, kTileQueries, 1);
+  pool.for_each(shares.tiles() * heads, [&](int64_t task) {
+    const auto [first_row, last_row, head] = rows_of_task(shares, heads, task, tokens);
+    if (first_row == last_row) return;
     AttentionTile tile;
     tile.head_dim = dim;
     tile.scale = scale;
     tile.from = kv_head_of(pages, head, blocks.i32());
-    for (int64_t row = first_row; row < std::min(first_row + kTileQueries, tokens); ++row)
-      push(tile, q, out, row, head, tokens);
+    for (int64_t row = first_row; row < last_row; ++row) push(tile, q, out, row, head, tokens);
     attend(isa, tile);
   });
 }

@@ -293,7 +293,12 @@ void compute_bf16_amx(const MatmulOperands& op, const MatmulTile& tile) {
 }  // namespace
 
 MatmulKernel matmul_kernel_amx_bf16(int) {
-  return {prepare_tiles, compute_bf16_amx, kTallRows, kWidePanels};
+  return {.prepare = prepare_tiles,
+          .compute = compute_bf16_amx,
+          .tile_rows = kTallRows,
+          .tile_panels = kWidePanels,
+          .row_step = kStepRows,
+          .share_rows = kTallRows};
 }
 
 }  // namespace tessera

@@ -127,7 +127,7 @@ void compute_chunk_amx(const MatmulOperands& op, const MatmulTile& tile, const C
   settle_memory();  // the spread codes
   const int64_t before = first_input / op.chunk * op.rows + tile.first_row;
   const int64_t line = first_input / op.group * op.rows + tile.first_row;
-  for (int64_t row = 0; row < tile.rows; row += kStepRows) {
+  pass_rows(op, tile, first_input, kStepRows, sums, [&](int64_t row, int64_t rows) {
     AmxBlock b = {.x = static_cast<const int8_t*>(op.prepared.values) + (before + row) * op.chunk,
                   .x_stride = op.chunk,
                   .w = {},
@@ -138,7 +138,7 @@ void compute_chunk_amx(const MatmulOperands& op, const MatmulTile& tile, const C
                   .inputs = chunk.inputs,
                   .group = op.group,
                   .zero = chunk.zero,
-                  .rows = least(tile.rows - row, kStepRows),
+                  .rows = rows,
                   .sums = nullptr};
     if (row == 0 || b.rows < kStepRows) shape_two_by_two(b.rows);
     for (int64_t panel = 0; panel < tile.panels; panel += 2) {
@@ -150,7 +150,7 @@ void compute_chunk_amx(const MatmulOperands& op, const MatmulTile& tile, const C
       b.sums = sums + row * kSumStride + panel * kPanel;
       run_amx(b, two);
     }
-  }
+  });
 }
 
 void compute_codes_amx(const MatmulOperands& op, const MatmulTile& tile) {
@@ -166,7 +166,11 @@ void compute_codes_amx(const MatmulOperands& op, const MatmulTile& tile) {
 }  // namespace
 
 MatmulKernel matmul_kernel_amx_int8(int) {
-  return {prepare_codes, compute_codes_amx};
+  return {.prepare = prepare_codes,
+          .compute = compute_codes_amx,
+          .tile_rows = 3 * kStepRows,
+          .row_step = kStepRows,
+          .share_rows = 8 * kStepRows};
 }
 
 }  // namespace tessera

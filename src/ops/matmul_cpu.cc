@@ -4,6 +4,7 @@
 #include "ops/activation_loops.h"
 #include "ops/cpu.h"
 #include "ops/matmul_tile.h"
+#include "ops/row_shares.h"
 
 namespace tessera {
 namespace {
@@ -34,6 +35,12 @@ int64_t tile_panels(const MatmulKernel& kernel, int64_t row_tasks, int64_t panel
   return std::clamp(even / kTilePanels * kTilePanels, kTilePanels, kernel.tile_panels);
 }
 
+// As many of the matrix's chunks as the kernel takes at a time, and no rest.
+int64_t chunks_together(int64_t chunks, int64_t most) {
+  while (chunks % most != 0) --most;
+  return most;
+}
+
 }  // namespace
 
 void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& prepared,
@@ -44,6 +51,8 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
   // Gates and ups meet in one tile, unless a panel has some of both.
   const bool meet = finish.swiglu && w.out % (2 * kPanelRows) == 0;
   const int64_t halves = meet ? 2 : 1, panels = w.panels() / halves;
+  const MatmulKernel kernel = kernel_for(isa, format.bits);
+  const int64_t together = chunks_together(w.chunks(), kernel.most_chunks);
   const MatmulOperands op = {
       .x = x.f32(),
       .x_stride = x.row_stride,
@@ -54,8 +63,8 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
       .w = w.data,
       .bits = format.bits,
       .group = format.group,
-      .chunk = w.chunk(),
-      .chunks = w.chunks(),
+      .chunk = w.chunk() * together,
+      .chunks = w.chunks() / together,
       .padded_in = w.padded_in(),
       .panel_bytes = w.panel_bytes(),
       .scale_bytes = w.scale_bytes(),
@@ -66,17 +75,21 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
       .gelu = finish.gelu ? loops.gelu[static_cast<size_t>(*finish.gelu)] : nullptr,
       .swiglu = meet ? loops.swiglu : nullptr,
       .first_up = panels};
-  const MatmulKernel kernel = kernel_for(isa, format.bits);
   pool.for_each(rows, [&](int64_t row) { kernel.prepare(op, row); });
+  const RowShares shares =
+      share_rows(rows, pool.threads(), kernel.share_rows, kernel.tile_rows, kernel.row_step);
+  const int64_t wide = tile_panels(kernel, shares.tiles(), w.panels(), pool.threads()) / halves;
   // Tasks of the same panels follow each other: their weights are in a cache then.
-  const int64_t row_tasks = divide_up(rows, kernel.tile_rows);
-  const int64_t wide = tile_panels(kernel, row_tasks, w.panels(), pool.threads()) / halves;
-  pool.for_each(row_tasks * divide_up(panels, wide), [&](int64_t task) {
+  const int64_t tasks = divide_up(panels, wide) * shares.tiles_each;
+  pool.for_each(shares.count * tasks, [&](int64_t task) {
     MatmulTile tile;
-    tile.first_row = task % row_tasks * kernel.tile_rows;
-    tile.rows = std::min(kernel.tile_rows, rows - tile.first_row);
-    tile.first_panel = task / row_tasks * wide;
+    tile.first_row = shares.first_row(task / tasks, task % shares.tiles_each);
+    tile.rows = std::min(shares.tile_rows, rows - tile.first_row);
+    if (tile.rows <= 0) return;
+    tile.first_panel = task % tasks / shares.tiles_each * wide;
     tile.panels = std::min(wide, panels - tile.first_panel) * halves;
+    const bool last_rows = task % shares.tiles_each + 1 == shares.tiles_each;
+    if (last_rows && tile.first_panel + wide < panels) tile.next_panel = tile.first_panel + wide;
     kernel.compute(op, tile);
   });
   if (finish.swiglu && !meet) swiglu_cpu(pool, isa, out, out.slice_cols(0, w.out / 2));

@@ -26,7 +26,7 @@ constexpr int64_t kSharingBlocks = 3;  // from as many on, all ask for the next 
 struct ChunkPanels {
   const void* w[kTilePanels];             ///< numbers, or codes
   const uint16_t* w_scales[kTilePanels];  ///< of codes: bf16 [groups][16]
-  const void* next_w[kTilePanels];        ///< the next chunk, where it lies in memory
+  const void* next_w[kTilePanels];        ///< where the chunk that follows lies in memory, or null
 };
 
 /// One chunk of some rows and some panels.
@@ -63,11 +63,17 @@ struct BlockTable {
   Block wide[8], narrow[8];
 };
 
-/// Where the weights of the tile's p-th panel lie.
+/// Where the tile's p-th panel lies.
 inline const char* panel_of(const MatmulOperands& op, const MatmulTile& tile, int64_t p) {
   const int64_t gates = op.swiglu != nullptr ? tile.panels / 2 : tile.panels;
   const int64_t panel = tile.first_panel + (p < gates ? p : p - gates + op.first_up);
   return static_cast<const char*>(op.w) + panel * op.panel_bytes;
+}
+
+/// Its numbers or codes, from some input on.
+inline const char* weights_of(const MatmulOperands& op, const MatmulTile& tile, int64_t p,
+                              int64_t first_input) {
+  return panel_of(op, tile, p) + op.scale_bytes + first_input * kPanel * op.bits / 8;
 }
 
 /// Writes the tile's values, made of its sums: all of finish() but swiglu.
@@ -103,15 +109,46 @@ inline void finish(const MatmulOperands& op, const MatmulTile& tile, float* sums
   }
 }
 
-/// Cache lines that a panel has of the chunk after the one that starts at `first_input`.
-inline int64_t lines_of_next_chunk(const MatmulOperands& op, int64_t first_input) {
-  const int64_t left = op.padded_in - first_input - op.chunk;
-  return left <= 0 ? 0 : least(left, op.chunk) * kPanel * op.bits / 8 / kCacheLine;
+/// What is read after the chunk that starts at `first_input`: the tile's next one, or the first of
+/// the tile that follows. Cache lines that a panel has of it; where those of the p-th begin.
+inline int64_t lines_of_next_chunk(const MatmulOperands& op, const MatmulTile& tile,
+                                   int64_t first_input) {
+  const int64_t next = first_input + op.chunk;
+  if (next >= op.padded_in && tile.next_panel < 0) return 0;
+  const int64_t left = next < op.padded_in ? op.padded_in - next : op.padded_in;
+  return least(left, op.chunk) * kPanel * op.bits / 8 / kCacheLine;
+}
+inline const char* next_chunk_of(const MatmulOperands& op, const MatmulTile& tile, int64_t p,
+                                 int64_t first_input) {
+  const int64_t next = first_input + op.chunk;
+  if (next < op.padded_in) return weights_of(op, tile, p, next);
+  if (tile.next_panel < 0) return nullptr;
+  return weights_of(op, {.first_panel = tile.next_panel, .panels = tile.panels}, p, 0);
 }
 
+/// The tile's rows, `step` at a time, with one chunk of weights: add(row, rows) adds its products
+/// to the sums of rows from `row` on. What rows have all of theirs is written at once, while the
+/// next are computed: the lines of y come from memory meanwhile.
+template <typename Add>
+void pass_rows(const MatmulOperands& op, const MatmulTile& tile, int64_t first_input, int64_t step,
+               float* sums, const Add& add) {
+  const bool last = first_input + op.chunk >= op.padded_in;
+  for (int64_t row = 0; row < tile.rows; row += step) {
+    const int64_t rows = least(tile.rows - row, step);
+    float* some = sums + row * kSumStride;
+    for (int64_t i = 0; first_input == 0 && i < rows * kSumStride; ++i) some[i] = 0;
+    add(row, rows);
+    if (last) finish(op, {tile.first_row + row, rows, tile.first_panel, tile.panels}, some);
+  }
+}
+
+/// While sums are added: denormals count, or, of bf16, FlushDenormals.
+struct KeepDenormals {};
+
 /// All rows of the tile with one chunk of weights.
-inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
-                          int64_t value_bytes, ChunkBlock block, int64_t first_input, float* sums) {
+template <typename Denormals = KeepDenormals>
+void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,
+                   int64_t value_bytes, ChunkBlock block, int64_t first_input, float* sums) {
   const ChunkBlock chunk = block;
   const int64_t row_bytes = op.chunk * value_bytes;
   const auto* x = static_cast<const char*>(op.prepared.values) +
@@ -123,10 +160,11 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
   const int64_t lines = (chunk.inputs * value_bytes + kCacheLine - 1) / kCacheLine;
   const bool shared = blocks >= kSharingBlocks;
   block.next_lines =
-      shared ? (lines_of_next_chunk(op, first_input) + blocks * lines - 1) / (blocks * lines) : 0;
+      shared ? (lines_of_next_chunk(op, tile, first_input) + blocks * lines - 1) / (blocks * lines)
+             : 0;
   block.next_line = 0;
-  for (int64_t row = 0; row < tile.rows;) {
-    const int64_t rows = least(tile.rows - row, step);
+  pass_rows(op, tile, first_input, step, sums, [&](int64_t row, int64_t rows) {
+    [[maybe_unused]] const Denormals mode{};
     block.x = x + row * row_bytes;
     block.next_x = x + (row + rows < tile.rows ? row + rows : op.rows) * row_bytes;
     block.weights_ahead = row == 0 && (!shared || first_input == 0);
@@ -144,8 +182,7 @@ inline void compute_chunk(const MatmulOperands& op, const MatmulTile& tile, cons
       panel += wide ? table.panels[rows - 1] : 1;
     }
     block.next_line += lines * block.next_lines;
-    row += rows;
-  }
+  });
 }
 
 /// What all chunks of a tile have in common. It points into `panels`.
@@ -158,34 +195,27 @@ inline ChunkBlock chunk_of(const MatmulOperands& op, const ChunkPanels& panels) 
   return chunk;
 }
 
-/// f32 and bf16: panels are read where they lie. compute(chunk, its first input, sums) adds one
-/// chunk's products to all of the tile's sums.
+/// f32 and bf16: panels are read where they lie. compute(chunk, its first input, sums) takes all of
+/// the tile's rows through one chunk (pass_rows).
 template <typename Compute>
 void walk_floats(const MatmulOperands& op, const MatmulTile& tile, const Compute& compute) {
   alignas(64) float sums[kTileRows * kSumStride];
-  for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
   ChunkPanels panels = {};
   ChunkBlock chunk = chunk_of(op, panels);
   for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p) {
-      const char* w = panel_of(op, tile, p) + first * kPanel * op.bits / 8;
-      panels.w[p] = w;
-      panels.next_w[p] = w + chunk.inputs * kPanel * op.bits / 8;
+      panels.w[p] = weights_of(op, tile, p, first);
+      panels.next_w[p] = next_chunk_of(op, tile, p, first);
     }
     compute(chunk, first, sums);
   }
-  finish(op, tile, sums);
 }
-
-/// While sums are added: denormals count, or, of bf16, FlushDenormals.
-struct KeepDenormals {};
 
 template <typename Denormals = KeepDenormals>
 void compute_floats(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table) {
   walk_floats(op, tile, [&](const ChunkBlock& chunk, int64_t first_input, float* sums) {
-    [[maybe_unused]] const Denormals mode{};
-    compute_chunk(op, tile, table, op.bits / 8, chunk, first_input, sums);
+    compute_chunk<Denormals>(op, tile, table, op.bits / 8, chunk, first_input, sums);
   });
 }
 
@@ -199,7 +229,6 @@ void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
                 const Compute& compute) {
   alignas(64) float sums[kTileRows * kSumStride];
   alignas(64) unsigned char bytes[kTilePanels][kMaxChunk * kPanel];
-  for (int64_t i = 0; i < tile.rows * kSumStride; ++i) sums[i] = 0;
   ChunkPanels panels = {};
   ChunkBlock chunk = chunk_of(op, panels);
   chunk.group = op.group;
@@ -208,18 +237,17 @@ void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
   for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p) {
-      const auto* panel = reinterpret_cast<const unsigned char*>(panel_of(op, tile, p));
-      const unsigned char* codes = panel + op.scale_bytes + first * kPanel * op.bits / 8;
-      panels.w_scales[p] = reinterpret_cast<const uint16_t*>(panel) + first / op.group * kPanel;
+      const auto* scales = reinterpret_cast<const uint16_t*>(panel_of(op, tile, p));
+      const auto* codes = reinterpret_cast<const unsigned char*>(weights_of(op, tile, p, first));
+      panels.w_scales[p] = scales + first / op.group * kPanel;
       panels.w[p] = spread != nullptr ? bytes[p] : codes;
-      panels.next_w[p] = codes + chunk.inputs * kPanel * op.bits / 8;
+      panels.next_w[p] = next_chunk_of(op, tile, p, first);
       for (int64_t i = 0; spread != nullptr && i < chunk.inputs; i += op.group)
         spread(codes + i * kPanel * op.bits / 8, op.bits, least(op.group, chunk.inputs - i),
                bytes[p] + i * kPanel);
     }
     compute(chunk, first, sums);
   }
-  finish(op, tile, sums);
 }
 
 inline void compute_codes(const MatmulOperands& op, const MatmulTile& tile, const BlockTable& table,

@@ -51,14 +51,18 @@ struct MatmulOperands {
 struct MatmulTile {
   int64_t first_row = 0, rows = 0;
   int64_t first_panel = 0, panels = 0;
+  int64_t next_panel = -1;  ///< the first of the tile that follows, where it has other panels
 };
-inline constexpr int64_t kTileRows = 96, kTilePanels = 4;  ///< of most kernels, at most
+inline constexpr int64_t kTileRows = 132, kTilePanels = 4;  ///< of most kernels, at most
 
 /// One instruction set's functions for one kind of weights.
 struct MatmulKernel {
   void (*prepare)(const MatmulOperands& op, int64_t row);  ///< one row of x
   void (*compute)(const MatmulOperands& op, const MatmulTile& tile);
   int64_t tile_rows = kTileRows, tile_panels = kTilePanels;  ///< most that a tile may have
+  int64_t row_step = 6;     ///< rows of a tile that is not the last: a multiple of it
+  int64_t share_rows = 64;  ///< fewer have no thread of their own: each reads all weights
+  int64_t most_chunks = 1;  ///< of PackedMatrix, taken as one
 };
 
 // Each element of y, in f32 with one rounding an operation, whatever the instruction set (but for
