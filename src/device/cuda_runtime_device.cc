@@ -89,7 +89,7 @@ bool CudaRuntimeDevice::sees(const CudaRuntimeDevice& other) {
   return peers_[card] = can != 0;
 }
 
-void* CudaRuntimeDevice::take(uint64_t bytes, std::string_view what) {
+void* CudaRuntimeDevice::take(uint64_t bytes, MemoryKind, std::string_view what) {
   calls_.enter();
   void* data = nullptr;
   const cudaError_t code = cudaMalloc(&data, bytes);

@@ -52,7 +52,7 @@ class CudaRuntimeDevice final : public Device {
   };
 
  private:
-  void* take(uint64_t bytes, std::string_view what) override;
+  void* take(uint64_t bytes, MemoryKind kind, std::string_view what) override;
   void give_back(void* data, uint64_t bytes) noexcept override;
   bool in_host_memory() const override { return false; }
   void* take_host(uint64_t bytes) override;

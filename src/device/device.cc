@@ -55,7 +55,7 @@ DeviceBuffer Device::allocate(uint64_t bytes, MemoryKind kind, std::string_view 
   std::string name(owner);
   ledger_.charge(kind, name, rounded);
   try {
-    void* data = take(rounded, describe_request(kind, owner));
+    void* data = take(rounded, kind, describe_request(kind, owner));
     return {*this, data, rounded, kind, std::move(name)};
   } catch (...) {
     ledger_.release(kind, name, rounded);

@@ -95,7 +95,7 @@ class SimulatedDevice final : public Device {
   void read(std::span<std::byte>, const void*) override {}
 
  private:
-  void* take(uint64_t, std::string_view) override { return nullptr; }
+  void* take(uint64_t, MemoryKind, std::string_view) override { return nullptr; }
   void give_back(void*, uint64_t) noexcept override {}
   bool in_host_memory() const override { return false; }
 };

@@ -45,14 +45,14 @@ class VirtualDevice final : public Device {
   }
 
  private:
-  void* take(uint64_t bytes, std::string_view what) override;
+  void* take(uint64_t bytes, MemoryKind kind, std::string_view what) override;
   void give_back(void* data, uint64_t bytes) noexcept override;
   bool in_host_memory() const override { return true; }
 
   WorkerPool pool_;
 };
 
-void* VirtualDevice::take(uint64_t bytes, std::string_view) {
+void* VirtualDevice::take(uint64_t bytes, MemoryKind kind, std::string_view) {
   void* data = nullptr;
   if (bytes < kMapBytes) {
     data = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
@@ -66,6 +66,11 @@ void* VirtualDevice::take(uint64_t bytes, std::string_view) {
                  .hint = "the device's budget is larger than what the machine can give"});
   // A wish: without huge pages the memory is the same, a little slower.
   if (bytes >= kHugePageBytes) ::madvise(data, bytes, MADV_HUGEPAGE);
+#ifdef MADV_POPULATE_WRITE
+  // The first batch writes all of its arena, and would wait for the kernel to clear it.
+  if (bytes >= kMapBytes && kind == MemoryKind::kArena)
+    ::madvise(data, bytes, MADV_POPULATE_WRITE);
+#endif
   return data;
 }
 
