@@ -53,7 +53,7 @@ void matmul(benchmark::State& state) {
   const Tensor from(x.data(), nullptr, DType::kF32, {rows, in});
   const Tensor to(y.get(), nullptr, DType::kF32, {rows, out});
   const auto prepared_rows = static_cast<uint64_t>(rows * w.groups());
-  const auto prepared_values = static_cast<uint64_t>(rows * w.chunks() * w.chunk());
+  const auto prepared_values = static_cast<uint64_t>(rows * w.prepared_in());
   const Memory values = allocate(prepared_values * 4);
   const Memory scales = allocate(prepared_rows * 4), sums = allocate(prepared_rows * 4);
   const PreparedRows prepared = {values.get(), static_cast<float*>(scales.get()),

@@ -13,7 +13,7 @@ PreparedRows take_prepared(Arena& arena, const PackedMatrix& w, int64_t rows) {
   const WeightFormat format = w.format();
   const DType dtype = format.integer ? DType::kI8 : format.bits == 32 ? DType::kF32 : DType::kBF16;
   PreparedRows prepared;
-  prepared.values = arena.take(dtype, {w.chunks() * rows, w.chunk()}).data;
+  prepared.values = arena.take(dtype, {rows, w.prepared_in()}).data;
   if (!format.integer) return prepared;
   const bool cuda = w.device->info().kind == DeviceKind::kCuda;
   const int64_t scale_rows = cuda ? matmul_scale_rows_cuda(rows) : rows;

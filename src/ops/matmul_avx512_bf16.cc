@@ -15,7 +15,8 @@ struct PairsBf16 {
 }  // namespace
 
 MatmulKernel matmul_kernel_avx512_bf16(int) {
-  return {.prepare = prepare_bf16, .compute = compute_floats_avx512<PairsBf16>, .most_chunks = 2};
+  return {
+      .prepare = prepare_bf16, .compute = compute_floats_avx512<PairsBf16>, .wide_chunks = true};
 }
 
 }  // namespace tessera

@@ -35,12 +35,6 @@ int64_t tile_panels(const MatmulKernel& kernel, int64_t row_tasks, int64_t panel
   return std::clamp(even / kTilePanels * kTilePanels, kTilePanels, kernel.tile_panels);
 }
 
-// As many of the matrix's chunks as the kernel takes at a time, and no rest.
-int64_t chunks_together(int64_t chunks, int64_t most) {
-  while (chunks % most != 0) --most;
-  return most;
-}
-
 }  // namespace
 
 void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& prepared,
@@ -52,7 +46,6 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
   const bool meet = finish.swiglu && w.out % (2 * kPanelRows) == 0;
   const int64_t halves = meet ? 2 : 1, panels = w.panels() / halves;
   const MatmulKernel kernel = kernel_for(isa, format.bits);
-  const int64_t together = chunks_together(w.chunks(), kernel.most_chunks);
   const MatmulOperands op = {
       .x = x.f32(),
       .x_stride = x.row_stride,
@@ -63,8 +56,8 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
       .w = w.data,
       .bits = format.bits,
       .group = format.group,
-      .chunk = w.chunk() * together,
-      .chunks = w.chunks() / together,
+      .chunk = w.chunk(kernel.wide_chunks),
+      .chunks = w.chunks(kernel.wide_chunks),
       .padded_in = w.padded_in(),
       .panel_bytes = w.panel_bytes(),
       .scale_bytes = w.scale_bytes(),

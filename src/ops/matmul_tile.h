@@ -60,9 +60,9 @@ struct MatmulKernel {
   void (*prepare)(const MatmulOperands& op, int64_t row);  ///< one row of x
   void (*compute)(const MatmulOperands& op, const MatmulTile& tile);
   int64_t tile_rows = kTileRows, tile_panels = kTilePanels;  ///< most that a tile may have
-  int64_t row_step = 6;     ///< rows of a tile that is not the last: a multiple of it
-  int64_t share_rows = 64;  ///< fewer have no thread of their own: each reads all weights
-  int64_t most_chunks = 1;  ///< of PackedMatrix, taken as one
+  int64_t row_step = 6;      ///< rows of a tile that is not the last: a multiple of it
+  int64_t share_rows = 64;   ///< fewer have no thread of their own: each reads all weights
+  bool wide_chunks = false;  ///< PackedMatrix::chunk
 };
 
 // Each element of y, in f32 with one rounding an operation, whatever the instruction set (but for

@@ -106,11 +106,15 @@ void check(const PackedMatrix& to, bool holds, std::string what, std::string exp
 
 }  // namespace
 
-int64_t PackedMatrix::chunk() const {
+int64_t PackedMatrix::chunk(bool wide) const {
   const WeightFormat f = format();
-  const int64_t count = std::max<int64_t>(1, (in + f.chunk / 2) / f.chunk);
-  const int64_t even = (in + count - 1) / count;
-  return (even + f.group - 1) / f.group * f.group;
+  const int64_t count = wide ? divide_up(in, f.wide_chunk) : (in + f.chunk / 2) / f.chunk;
+  return divide_up(divide_up(in, std::max<int64_t>(1, count)), f.group) * f.group;
+}
+
+int64_t PackedMatrix::prepared_in() const {
+  const int64_t values = chunks() * chunk();
+  return format().wide_chunk == 0 ? values : std::max(values, chunks(true) * chunk(true));
 }
 
 int64_t PackedMatrix::padded_in() const {

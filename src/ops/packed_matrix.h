@@ -17,7 +17,8 @@ struct WeightFormat {
   bool integer;     ///< codes and scales; otherwise the numbers themselves
   int64_t group;    ///< inputs that share one scale; without scales, what a chunk is a multiple of
   int64_t quantum;  ///< inputs are padded to a multiple of this
-  int64_t chunk;    ///< inputs that the kernels take at a time, about
+  int64_t chunk;    ///< inputs that kernels take at a time, about
+  int64_t wide_chunk = 0;  ///< or at most, those that read weights from the L2 cache; 0: none does
 };
 
 constexpr WeightFormat weight_format(Precision precision) {
@@ -25,7 +26,12 @@ constexpr WeightFormat weight_format(Precision precision) {
     case Precision::kF32:
       return {.bits = 32, .integer = false, .group = 64, .quantum = 1, .chunk = 256};
     case Precision::kBF16:
-      return {.bits = 16, .integer = false, .group = 64, .quantum = 2, .chunk = 512};
+      return {.bits = 16,
+              .integer = false,
+              .group = 64,
+              .quantum = 2,
+              .chunk = 512,
+              .wide_chunk = 1024};
     case Precision::kInt8:
       return {.bits = 8, .integer = true, .group = 128, .quantum = 16, .chunk = 512};
     case Precision::kInt6:
@@ -68,10 +74,11 @@ struct PackedMatrix {
   WeightFormat format() const { return weight_format(precision); }
   int64_t panels() const { return (out + kPanelRows - 1) / kPanelRows; }
   int64_t groups() const { return (in + format().group - 1) / format().group; }
-  /// Inputs that the kernels take at a time: whole groups, and no short rest where it can be
-  /// helped.
-  int64_t chunk() const;
-  int64_t chunks() const { return (in + chunk() - 1) / chunk(); }
+  /// Inputs that kernels take at a time: whole groups, and no short rest where it can be helped.
+  int64_t chunk(bool wide = false) const;
+  int64_t chunks(bool wide = false) const { return (in + chunk(wide) - 1) / chunk(wide); }
+  /// Values of a row of x, prepared for any kernel.
+  int64_t prepared_in() const;
   int64_t padded_in() const;
   int64_t scale_bytes() const;  ///< in front of each panel
   int64_t panel_bytes() const;

@@ -67,10 +67,10 @@ class Packed {
 class Scratch {
  public:
   Scratch(Device& device, const PackedMatrix& w, int64_t rows)
-      : buffer_(device.allocate(
-            static_cast<uint64_t>(rows * (w.chunks() * w.chunk() * 4 + w.groups() * 8)) +
-                3 * Arena::kAlignment,
-            MemoryKind::kArena, "test")),
+      : buffer_(
+            device.allocate(static_cast<uint64_t>(rows * (w.prepared_in() * 4 + w.groups() * 8)) +
+                                3 * Arena::kAlignment,
+                            MemoryKind::kArena, "test")),
         arena_(buffer_) {}
 
   Arena& arena() { return arena_; }
