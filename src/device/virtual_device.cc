@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -16,6 +17,7 @@ namespace {
 // Small buffers share pages; larger ones are mapped, so that freeing them gives the memory back.
 constexpr uint64_t kMapBytes = 128 * kKiB;
 constexpr uint64_t kHugePageBytes = 4 * kMiB;  // from here on two huge pages or more
+constexpr uint64_t kClearBytes = 2 * kMiB;     // at a time: a huge page
 constexpr uint64_t kAlignment = 64;            // a cache line, and the widest vector
 
 // The cores that no worker of the pool is pinned to (worker i, from 1 on, sits on cpus[i]); all of
@@ -47,6 +49,7 @@ class VirtualDevice final : public Device {
  private:
   void* take(uint64_t bytes, MemoryKind kind, std::string_view what) override;
   void give_back(void* data, uint64_t bytes) noexcept override;
+  void clear(void* data, uint64_t bytes);
   bool in_host_memory() const override { return true; }
 
   WorkerPool pool_;
@@ -66,12 +69,22 @@ void* VirtualDevice::take(uint64_t bytes, MemoryKind kind, std::string_view) {
                  .hint = "the device's budget is larger than what the machine can give"});
   // A wish: without huge pages the memory is the same, a little slower.
   if (bytes >= kHugePageBytes) ::madvise(data, bytes, MADV_HUGEPAGE);
-#ifdef MADV_POPULATE_WRITE
-  // The first batch writes all of its arena, and would wait for the kernel to clear it.
-  if (bytes >= kMapBytes && kind == MemoryKind::kArena)
-    ::madvise(data, bytes, MADV_POPULATE_WRITE);
-#endif
+  if (bytes >= kMapBytes && (kind == MemoryKind::kArena || kind == MemoryKind::kKv))
+    clear(data, bytes);
   return data;
+}
+
+// What nothing is loaded into: a step would wait for the kernel to clear it, caches of all layers
+// at once whenever sequences reach a new page.
+void VirtualDevice::clear(void* data, uint64_t bytes) {
+#ifdef MADV_POPULATE_WRITE  // since Linux 5.14, and a wish too
+  const auto pieces = static_cast<int64_t>((bytes + kClearBytes - 1) / kClearBytes);
+  pool_.for_each(pieces, [=](int64_t piece) {
+    const uint64_t first = static_cast<uint64_t>(piece) * kClearBytes;
+    ::madvise(static_cast<std::byte*>(data) + first, std::min(kClearBytes, bytes - first),
+              MADV_POPULATE_WRITE);
+  });
+#endif
 }
 
 void VirtualDevice::give_back(void* data, uint64_t bytes) noexcept {

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -48,6 +51,26 @@ TEST(VirtualDevice, GivesAlignedMemoryOfEverySize) {
     std::memset(buffer.data(), 1, buffer.bytes());  // the sanitizer watches
   }
   EXPECT_EQ(device->ledger().used_bytes(), 0U);
+}
+
+// Pages of the buffer that are in memory.
+int64_t resident_pages(const DeviceBuffer& buffer) {
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages(buffer.bytes() / page);
+  EXPECT_EQ(::mincore(buffer.data(), buffer.bytes(), pages.data()), 0);
+  return std::ranges::count_if(pages, [](unsigned char bits) { return bits % 2 != 0; });
+}
+
+TEST(VirtualDevice, ClearsAtOnceWhatNothingIsLoadedInto) {
+  constexpr uint64_t kBytes = 9 * kMiB;  // no whole number of pieces
+  const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = 1 << 30, .threads = 2});
+  const auto pages_of = [&](MemoryKind kind) {
+    return resident_pages(device->allocate(kBytes, kind, "a"));
+  };
+  const auto all = static_cast<int64_t>(kBytes) / ::sysconf(_SC_PAGESIZE);
+  EXPECT_EQ(pages_of(MemoryKind::kKv), all);
+  EXPECT_EQ(pages_of(MemoryKind::kArena), all);
+  EXPECT_EQ(pages_of(MemoryKind::kWeights), 0);
 }
 
 TEST(VirtualDevice, AMachineWithoutThatMuchMemoryIsAnError) {
