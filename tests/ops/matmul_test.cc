@@ -260,8 +260,9 @@ TEST(MatmulOnCpus, SameBitsForEveryThreadCountAndSplitOfRows) {
 
 TEST(MatmulOnCpus, ManyRowsAreSplitIntoTasksWithTheSameBits) {
   for (const Precision precision : kStored)
-    // tasks; chunks in a task; chunks with many rows and with those that are left
-    for (const auto& [rows, in, out] : {std::array{401, 24, 50}, {45, 1100, 50}, {77, 770, 70}}) {
+    // tasks; chunks in a task; chunks with many rows and with those that are left; all of it
+    for (const auto& [rows, in, out] :
+         {std::array{401, 24, 50}, {45, 1100, 50}, {77, 770, 70}, {270, 1100, 150}}) {
       const MatmulCase c = {.rows = rows, .in = in, .out = out, .precision = precision};
       Operands o(c);
       const Expected want(c, o);
