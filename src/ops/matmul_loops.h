@@ -8,7 +8,7 @@
 // The walk through one tile, around the register blocks of an instruction set: compiled once for
 // each, with internal linkage and nothing inline from other headers.
 //
-// A tile goes chunk by chunk: what a chunk of four panels takes (32 to 64 KiB) stays in the L1 and
+// A tile goes chunk by chunk: what a chunk of four panels takes (32 to 128 KiB) stays in the L1 and
 // L2 caches while the tile's rows pass, and both x and the weights are read in the order in which
 // they lie. A register block keeps its sums for a whole chunk: entering and leaving one costs as
 // much as 60 of its products.

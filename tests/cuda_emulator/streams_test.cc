@@ -181,14 +181,22 @@ TEST_F(Streams, OfHigherPriorityGoFirst) {
   EXPECT_EQ(priority, greatest);
 
   const TestStream holder;
-  std::atomic<bool> go = false;
-  const auto wait = [](void* flag) { static_cast<std::atomic<bool>*>(flag)->wait(false); };
-  ASSERT_EQ(cudaLaunchHostFunc(holder, wait, &go), cudaSuccess);
+  struct Hold {
+    std::atomic<bool> begun = false, go = false;
+  } hold;
+  const auto wait = [](void* it) {
+    auto& [begun, go] = *static_cast<Hold*>(it);
+    begun = true;
+    begun.notify_one();
+    go.wait(false);
+  };
+  ASSERT_EQ(cudaLaunchHostFunc(holder, wait, &hold), cudaSuccess);
+  hold.begun.wait(false);  // else the low one's could be the first
   Notes notes;
   notes.add(low);
   notes.add(high);
-  go = true;
-  go.notify_one();
+  hold.go = true;
+  hold.go.notify_one();
   EXPECT_EQ(cudaStreamSynchronize(low), cudaSuccess);
   EXPECT_EQ(cudaStreamSynchronize(high), cudaSuccess);
   EXPECT_THAT(notes.numbers(), ElementsAre(1, 0));
