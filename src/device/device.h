@@ -101,7 +101,8 @@ class Device {
   friend class DeviceBuffer;
   friend class HostBuffer;
   uint64_t booked_bytes(uint64_t bytes) const;
-  // `what` for messages: "weights of layer 3". Throws Error when the machine has no more.
+  // `kind` says what becomes of it, `what` does so in messages: "weights of layer 3". Throws Error
+  // when the machine has no more.
   virtual void* take(uint64_t bytes, MemoryKind kind, std::string_view what) = 0;
   virtual void give_back(void* data, uint64_t bytes) noexcept = 0;
   virtual bool in_host_memory() const = 0;

@@ -17,7 +17,7 @@ namespace {
 // Small buffers share pages; larger ones are mapped, so that freeing them gives the memory back.
 constexpr uint64_t kMapBytes = 128 * kKiB;
 constexpr uint64_t kHugePageBytes = 4 * kMiB;  // from here on two huge pages or more
-constexpr uint64_t kClearBytes = 2 * kMiB;     // at a time: a huge page
+constexpr uint64_t kPrefaultBytes = 2 * kMiB;  // at a time: a huge page
 constexpr uint64_t kAlignment = 64;            // a cache line, and the widest vector
 
 // The cores that no worker of the pool is pinned to (worker i, from 1 on, sits on cpus[i]); all of
@@ -49,7 +49,7 @@ class VirtualDevice final : public Device {
  private:
   void* take(uint64_t bytes, MemoryKind kind, std::string_view what) override;
   void give_back(void* data, uint64_t bytes) noexcept override;
-  void clear(void* data, uint64_t bytes);
+  void prefault(void* data, uint64_t bytes);
   bool in_host_memory() const override { return true; }
 
   WorkerPool pool_;
@@ -70,18 +70,18 @@ void* VirtualDevice::take(uint64_t bytes, MemoryKind kind, std::string_view) {
   // A wish: without huge pages the memory is the same, a little slower.
   if (bytes >= kHugePageBytes) ::madvise(data, bytes, MADV_HUGEPAGE);
   if (bytes >= kMapBytes && (kind == MemoryKind::kArena || kind == MemoryKind::kKv))
-    clear(data, bytes);
+    prefault(data, bytes);
   return data;
 }
 
 // What nothing is loaded into: a step would wait for the kernel to clear it, caches of all layers
 // at once whenever sequences reach a new page.
-void VirtualDevice::clear(void* data, uint64_t bytes) {
+void VirtualDevice::prefault(void* data, uint64_t bytes) {
 #ifdef MADV_POPULATE_WRITE  // since Linux 5.14, and a wish too
-  const auto pieces = static_cast<int64_t>((bytes + kClearBytes - 1) / kClearBytes);
+  const auto pieces = static_cast<int64_t>(round_up(bytes, kPrefaultBytes) / kPrefaultBytes);
   pool_.for_each(pieces, [=](int64_t piece) {
-    const uint64_t first = static_cast<uint64_t>(piece) * kClearBytes;
-    ::madvise(static_cast<std::byte*>(data) + first, std::min(kClearBytes, bytes - first),
+    const uint64_t first = static_cast<uint64_t>(piece) * kPrefaultBytes;
+    ::madvise(static_cast<std::byte*>(data) + first, std::min(kPrefaultBytes, bytes - first),
               MADV_POPULATE_WRITE);
   });
 #endif

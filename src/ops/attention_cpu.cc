@@ -48,17 +48,6 @@ void push(AttentionTile& tile, const Tensor& q, const Tensor& out, int64_t row, 
 
 constexpr int64_t kShareRows = 32;  // at least: fewer leave keys and values to one thread
 
-// The rows of a task, and which of the `kinds` of work on them it is. Tasks of the same kind follow
-// each other: the keys and values of a head stay in a cache while the rows of a share pass.
-struct TaskRows {
-  int64_t first, end, kind;
-};
-TaskRows rows_of_task(const RowShares& shares, int64_t kinds, int64_t task, int64_t rows) {
-  const int64_t each = kinds * shares.tiles_each;
-  const int64_t first = std::min(rows, shares.first_row(task / each, task % shares.tiles_each));
-  return {first, std::min(first + shares.tile_rows, rows), task % each / shares.tiles_each};
-}
-
 }  // namespace
 
 // A task is one kv head with up to 32 of its queries: the heads of its group (a part of them where
@@ -71,19 +60,21 @@ void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPag
   const int64_t part = std::min(group, kTileQueries), parts = divide_up(group, part);
   const RowShares shares = share_rows(count, pool.threads(), kShareRows, kTileQueries / part, 1);
 
-  pool.for_each(shares.tiles() * pages.kv_heads * parts, [&](int64_t task) {
-    const auto [first_row, last_row, of] =
-        rows_of_task(shares, pages.kv_heads * parts, task, count);
-    const int64_t kv_head = of / parts;
-    const int64_t first_head = of % parts * part, last_head = std::min(first_head + part, group);
+  const int64_t kinds = pages.kv_heads * parts;
 
-    for (int64_t row = first_row; row < last_row;) {
+  pool.for_each(shares.tasks(kinds), [&](int64_t index) {
+    const RowShares::Task task = shares.task(index, kinds);
+    const int64_t kv_head = task.kind / parts;
+    const int64_t first_head = task.kind % parts * part;
+    const int64_t last_head = std::min(first_head + part, group);
+
+    for (int64_t row = task.first; row < task.end;) {
       const int32_t sequence = rows.sequence.i32()[row];
       AttentionTile tile;
       tile.head_dim = dim;
       tile.scale = scale;
       tile.from = kv_head_of(pages, kv_head, rows.blocks.i32(sequence));
-      for (int64_t before = -1; row < last_row && rows.sequence.i32()[row] == sequence; ++row) {
+      for (int64_t before = -1; row < task.end && rows.sequence.i32()[row] == sequence; ++row) {
         const int64_t context = rows.positions.i32()[row] + 1;
         if (context <= before) break;  // an unusual order of rows: a new tile
         for (int64_t head = first_head; head < last_head; ++head)
@@ -111,14 +102,14 @@ void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor
                 .count = std::min(kBlockTokens, tokens - row)});
   });
   const RowShares shares = share_rows(tokens, pool.threads(), kShareRows, kTileQueries, 1);
-  pool.for_each(shares.tiles() * heads, [&](int64_t task) {
-    const auto [first_row, last_row, head] = rows_of_task(shares, heads, task, tokens);
-    if (first_row == last_row) return;
+  pool.for_each(shares.tasks(heads), [&](int64_t index) {
+    const auto [first, end, head, last] = shares.task(index, heads);
+    if (first == end) return;
     AttentionTile tile;
     tile.head_dim = dim;
     tile.scale = scale;
     tile.from = kv_head_of(pages, head, blocks.i32());
-    for (int64_t row = first_row; row < last_row; ++row) push(tile, q, out, row, head, tokens);
+    for (int64_t row = first; row < end; ++row) push(tile, q, out, row, head, tokens);
     attend(isa, tile);
   });
 }

@@ -72,17 +72,14 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
   const RowShares shares =
       share_rows(rows, pool.threads(), kernel.share_rows, kernel.tile_rows, kernel.row_step);
   const int64_t wide = tile_panels(kernel, shares.tiles(), w.panels(), pool.threads()) / halves;
-  // Tasks of the same panels follow each other: their weights are in a cache then.
-  const int64_t tasks = divide_up(panels, wide) * shares.tiles_each;
-  pool.for_each(shares.count * tasks, [&](int64_t task) {
-    MatmulTile tile;
-    tile.first_row = shares.first_row(task / tasks, task % shares.tiles_each);
-    tile.rows = std::min(shares.tile_rows, rows - tile.first_row);
-    if (tile.rows <= 0) return;
-    tile.first_panel = task % tasks / shares.tiles_each * wide;
+  const int64_t kinds = divide_up(panels, wide);
+  pool.for_each(shares.tasks(kinds), [&](int64_t index) {
+    const RowShares::Task task = shares.task(index, kinds);
+    if (task.first == task.end) return;
+    MatmulTile tile = {.first_row = task.first, .rows = task.end - task.first};
+    tile.first_panel = task.kind * wide;
     tile.panels = std::min(wide, panels - tile.first_panel) * halves;
-    const bool last_rows = task % shares.tiles_each + 1 == shares.tiles_each;
-    if (last_rows && tile.first_panel + wide < panels) tile.next_panel = tile.first_panel + wide;
+    if (task.last_of_kind && task.kind + 1 < kinds) tile.next_panel = tile.first_panel + wide;
     kernel.compute(op, tile);
   });
   if (finish.swiglu && !meet) swiglu_cpu(pool, isa, out, out.slice_cols(0, w.out / 2));

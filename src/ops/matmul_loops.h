@@ -71,8 +71,8 @@ inline const char* panel_of(const MatmulOperands& op, const MatmulTile& tile, in
 }
 
 /// Its numbers or codes, from some input on.
-inline const char* weights_of(const MatmulOperands& op, const MatmulTile& tile, int64_t p,
-                              int64_t first_input) {
+inline const char* chunk_weights(const MatmulOperands& op, const MatmulTile& tile, int64_t p,
+                                 int64_t first_input) {
   return panel_of(op, tile, p) + op.scale_bytes + first_input * kPanel * op.bits / 8;
 }
 
@@ -121,9 +121,9 @@ inline int64_t lines_of_next_chunk(const MatmulOperands& op, const MatmulTile& t
 inline const char* next_chunk_of(const MatmulOperands& op, const MatmulTile& tile, int64_t p,
                                  int64_t first_input) {
   const int64_t next = first_input + op.chunk;
-  if (next < op.padded_in) return weights_of(op, tile, p, next);
+  if (next < op.padded_in) return chunk_weights(op, tile, p, next);
   if (tile.next_panel < 0) return nullptr;
-  return weights_of(op, {.first_panel = tile.next_panel, .panels = tile.panels}, p, 0);
+  return chunk_weights(op, {.first_panel = tile.next_panel, .panels = tile.panels}, p, 0);
 }
 
 /// The tile's rows, `step` at a time, with one chunk of weights: add(row, rows) adds its products
@@ -205,7 +205,7 @@ void walk_floats(const MatmulOperands& op, const MatmulTile& tile, const Compute
   for (int64_t first = 0; first < op.padded_in; first += op.chunk) {
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p) {
-      panels.w[p] = weights_of(op, tile, p, first);
+      panels.w[p] = chunk_weights(op, tile, p, first);
       panels.next_w[p] = next_chunk_of(op, tile, p, first);
     }
     compute(chunk, first, sums);
@@ -238,7 +238,7 @@ void walk_codes(const MatmulOperands& op, const MatmulTile& tile, Spread spread,
     chunk.inputs = least(op.chunk, op.padded_in - first);
     for (int64_t p = 0; p < tile.panels; ++p) {
       const auto* scales = reinterpret_cast<const uint16_t*>(panel_of(op, tile, p));
-      const auto* codes = reinterpret_cast<const unsigned char*>(weights_of(op, tile, p, first));
+      const auto* codes = reinterpret_cast<const unsigned char*>(chunk_weights(op, tile, p, first));
       panels.w_scales[p] = scales + first / op.group * kPanel;
       panels.w[p] = spread != nullptr ? bytes[p] : codes;
       panels.next_w[p] = next_chunk_of(op, tile, p, first);

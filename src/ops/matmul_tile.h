@@ -61,8 +61,8 @@ struct MatmulKernel {
   void (*compute)(const MatmulOperands& op, const MatmulTile& tile);
   int64_t tile_rows = kTileRows, tile_panels = kTilePanels;  ///< most that a tile may have
   int64_t row_step = 6;      ///< rows of a tile that is not the last: a multiple of it
-  int64_t share_rows = 64;   ///< fewer have no thread of their own: each reads all weights
-  bool wide_chunks = false;  ///< PackedMatrix::chunk
+  int64_t share_rows = 64;   ///< of a share at least: each share reads all weights
+  bool wide_chunks = false;  ///< takes PackedMatrix::chunk(true)
 };
 
 // Each element of y, in f32 with one rounding an operation, whatever the instruction set (but for

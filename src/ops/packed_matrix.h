@@ -75,9 +75,10 @@ struct PackedMatrix {
   int64_t panels() const { return (out + kPanelRows - 1) / kPanelRows; }
   int64_t groups() const { return (in + format().group - 1) / format().group; }
   /// Inputs that kernels take at a time: whole groups, and no short rest where it can be helped.
+  /// `wide`: at most the format's wide_chunk, which it must have; else about its chunk.
   int64_t chunk(bool wide = false) const;
   int64_t chunks(bool wide = false) const { return (in + chunk(wide) - 1) / chunk(wide); }
-  /// Values of a row of x, prepared for any kernel.
+  /// Values of a row of x, prepared for any kernel: what PreparedRows needs room for.
   int64_t prepared_in() const;
   int64_t padded_in() const;
   int64_t scale_bytes() const;  ///< in front of each panel

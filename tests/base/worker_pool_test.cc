@@ -23,6 +23,7 @@ TEST(WorkerPool, GivesAThreadTheSameShareOfEveryLoop) {
   constexpr size_t kThreads = 3;
   WorkerPool pool(kThreads);
   std::barrier together(kThreads);  // nobody helps before all have begun
+  std::array<std::thread::id, kThreads> before;
   for (int round = 0; round < 50; ++round) {
     std::array<std::thread::id, kThreads> of;
     pool.for_each(kThreads, [&](int64_t i) {
@@ -30,7 +31,7 @@ TEST(WorkerPool, GivesAThreadTheSameShareOfEveryLoop) {
       of[static_cast<size_t>(i)] = std::this_thread::get_id();
     });
     EXPECT_EQ(of[0], std::this_thread::get_id());
-    static std::array<std::thread::id, kThreads> before = of;
+    if (round == 0) before = of;
     EXPECT_EQ(of, before);
   }
 }
@@ -38,7 +39,7 @@ TEST(WorkerPool, GivesAThreadTheSameShareOfEveryLoop) {
 TEST(WorkerPool, AThreadThatIsDoneHelpsTheOthers) {
   WorkerPool pool(2);
   std::atomic<int> done{0};
-  // The first index waits for more than its thread's share leaves to the other.
+  // The first index waits for more of the others than the second thread's share has.
   pool.for_each(64, [&](int64_t i) {
     while (i == 0 && done.load() < 56) std::this_thread::yield();
     ++done;

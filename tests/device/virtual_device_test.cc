@@ -61,7 +61,7 @@ int64_t resident_pages(const DeviceBuffer& buffer) {
   return std::ranges::count_if(pages, [](unsigned char bits) { return bits % 2 != 0; });
 }
 
-TEST(VirtualDevice, ClearsAtOnceWhatNothingIsLoadedInto) {
+TEST(VirtualDevice, PrefaultsWhatNothingIsLoadedInto) {
   constexpr uint64_t kBytes = 9 * kMiB;  // no whole number of pieces
   const auto device = open_virtual_device({.name = "cpu:0", .budget_bytes = 1 << 30, .threads = 2});
   const auto pages_of = [&](MemoryKind kind) {

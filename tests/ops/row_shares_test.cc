@@ -20,14 +20,14 @@ TEST(RowShares, HaveEveryRowOnceInTilesOfWholeSteps) {
       EXPECT_EQ(threads % shares.count, 0);
       EXPECT_EQ(shares.tile_rows % kStep, 0);
       EXPECT_LE(shares.tile_rows, kMost);
-      std::vector<int> seen(static_cast<size_t>(rows));
-      for (int64_t share = 0; share < shares.count; ++share)
-        for (int64_t tile = 0; tile < shares.tiles_each; ++tile) {
-          const int64_t first = shares.first_row(share, tile);
-          for (int64_t row = first; row < std::min(first + shares.tile_rows, rows); ++row)
-            ++seen[static_cast<size_t>(row)];
-        }
-      EXPECT_EQ(seen, std::vector<int>(static_cast<size_t>(rows), 1))
+      constexpr int64_t kKinds = 3;
+      std::vector<int> seen(static_cast<size_t>(rows * kKinds));
+      for (int64_t index = 0; index < shares.tasks(kKinds); ++index) {
+        const RowShares::Task task = shares.task(index, kKinds);
+        for (int64_t row = task.first; row < task.end; ++row)
+          ++seen[static_cast<size_t>(row * kKinds + task.kind)];
+      }
+      EXPECT_EQ(seen, std::vector<int>(seen.size(), 1))
           << rows << " rows, " << threads << " threads";
     }
 }
@@ -35,8 +35,9 @@ TEST(RowShares, HaveEveryRowOnceInTilesOfWholeSteps) {
 TEST(RowShares, AreThoseOfTheLoopsOverRows) {
   const RowShares shares = shares_of(256, 2);
   EXPECT_EQ(shares.count, 2);
-  EXPECT_GE(shares.first_row(1, 0), 128);
-  EXPECT_LT(shares.first_row(1, 0), 128 + kStep);
+  const int64_t second = shares.task(shares.tiles_each, 1).first;
+  EXPECT_GE(second, 128);
+  EXPECT_LT(second, 128 + kStep);
   EXPECT_EQ(shares_of(127, 2).count, 1);  // fewer than two times the least
   EXPECT_EQ(shares_of(256, 8).count, 4);  // two threads for each
   EXPECT_EQ(shares_of(256, 3).count, 3);
