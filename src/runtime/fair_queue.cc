@@ -11,10 +11,10 @@ constexpr size_t kMostUsers = 1024;  // names that are remembered without need
 }  // namespace
 
 FairQueue::User* FairQueue::enter(const std::string& name) {
-  std::unique_ptr<User>& user = users_[name];
-  if (user == nullptr) user = std::make_unique<User>();
-  ++user->entered;
-  return user.get();
+  auto at = users_.find(name);
+  if (at == users_.end()) at = users_.emplace(name, std::make_unique<User>()).first;
+  ++at->second->entered;
+  return at->second.get();
 }
 
 void FairQueue::leave(User* user) {
@@ -23,12 +23,11 @@ void FairQueue::leave(User* user) {
 }
 
 void FairQueue::push(User* user, RequestId request) {
-  if (user->queue.empty()) {
-    user->served = std::max(user->served, least_served());
-    user->passed_over = 0;
-    queued_.push_back(user);
-  }
   user->queue.push_back(request);
+  if (user->queue.size() > 1) return;
+  user->served = std::max(user->served, least_served());
+  user->passed_over = 0;
+  queued_.push_back(user);
 }
 
 void FairQueue::remove(User* user, RequestId request) {

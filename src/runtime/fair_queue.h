@@ -29,7 +29,7 @@ class FairQueue {
   User* enter(const std::string& name);
   void leave(User* user);
 
-  void push(User* user, RequestId request);    ///< last of the user's
+  void push(User* user, RequestId request);    ///< last of the user's; remove() where it throws
   void remove(User* user, RequestId request);  ///< nothing when it is not queued
   void charge(User* user, int64_t rows) { user->served += rows; }
 

@@ -61,18 +61,23 @@ void Scheduler::add(ScheduledRequest request) {
                 .found = fmt::format("{}", queued),
                 .hint = "try again later"},
                s.queue_rate.next_s(now_s()));
-  auto added = std::make_unique<RequestState>();
-  added->asked = std::move(request);
-  added->arrival = ++s.last_arrival;
-  added->user = s.fair.enter(added->asked.user);
-  for (int choice = 1; choice < added->asked.choices; ++choice) added->unborn.push_back(choice);
-  added->sequences.push_back(std::make_unique<SequenceState>(
-      SequenceState{.request = added.get(), .life = ++s.last_life}));
-  s.enter_queue(*added->sequences.front());
-  if (added->asked.deadline_s < std::numeric_limits<double>::infinity())
-    s.deadlines.emplace(added->asked.deadline_s, added->asked.id);
-  const RequestId id = added->asked.id;
-  s.requests.emplace(id, std::move(added));
+  auto made = std::make_unique<RequestState>();
+  made->asked = std::move(request);
+  made->arrival = ++s.last_arrival;
+  for (int choice = 1; choice < made->asked.choices; ++choice) made->unborn.push_back(choice);
+  made->sequences.push_back(std::make_unique<SequenceState>(
+      SequenceState{.request = made.get(), .phase = SequencePhase::kOver, .life = ++s.last_life}));
+  const RequestId id = made->asked.id;
+  RequestState& added = *s.requests.emplace(id, std::move(made)).first->second;
+  try {
+    added.user = s.fair.enter(added.asked.user);
+    if (added.asked.deadline_s < std::numeric_limits<double>::infinity())
+      s.deadlines.emplace(added.asked.deadline_s, id);
+    s.enter_queue(*added.sequences.front());
+  } catch (...) {
+    s.end_request(added);
+    throw;
+  }
 }
 
 void Scheduler::set_ready_rows(RequestId request, int64_t rows) {

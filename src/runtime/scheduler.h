@@ -90,7 +90,8 @@ class Scheduler {
   ~Scheduler();
 
   /// Queues a request. Throws Error when it can never run (with the numbers), Busy when the queue
-  /// is full. Rows of pictures wait until set_ready().
+  /// is full; whatever it throws, nothing has changed. Rows of pictures wait until
+  /// set_ready_rows().
   void add(ScheduledRequest request);
 
   /// The prompt's rows before this one may be computed; at first, those before its first picture

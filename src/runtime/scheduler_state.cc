@@ -248,7 +248,7 @@ void Scheduler::State::end_request(RequestState& request) {
     forget_in_flight(*sequence);
   }
   if (!request.started) queue_rate.left(now_s());
-  fair.leave(request.user);
+  if (request.user != nullptr) fair.leave(request.user);  // null: there was no memory to enter
   deadlines.erase({request.asked.deadline_s, request.asked.id});
   requests.erase(request.asked.id);
 }

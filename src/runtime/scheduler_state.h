@@ -23,7 +23,7 @@ enum class SequencePhase : uint8_t {
   kPrompt,    ///< runs; rows before its next token are still to be planned
   kLastRows,  ///< runs; all rows are planned, its next token is on the way
   kDecoding,  ///< runs; planned row by row as tokens come
-  kOver       ///< has all its tokens, or lost its rows; waits for end()
+  kOver       ///< in no queue: new, or has all its tokens or lost its rows and waits for end()
 };
 
 /// One choice. Until the prompt's last row is committed, the first of a request's stands for all.

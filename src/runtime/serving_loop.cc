@@ -73,8 +73,7 @@ RequestId ServingLoop::next_id() {
 }
 
 void ServingLoop::submit(const std::shared_ptr<ServedRequest>& request) {
-  Lock lock(mutex_);
-  mended_.wait(lock, [&] { return !scheduler_failed_; });
+  const std::lock_guard lock(mutex_);
   if (broken_) throw Error(*broken_);
   const auto place = requests_.emplace(request->id(), request).first;
   try {
@@ -85,8 +84,6 @@ void ServingLoop::submit(const std::shared_ptr<ServedRequest>& request) {
     throw;
   } catch (...) {
     requests_.erase(place);
-    scheduler_failed_ = true;
-    change();
     throw;
   }
   ++counters_.requests;
@@ -144,7 +141,6 @@ void ServingLoop::run() {
   while (true) {
     try {
       if (stopping_) end_all(FinishReason::kCancelled);
-      if (scheduler_failed_) throw std::bad_alloc();
       if (vision_failed_) recover({}, lock);
       end_expired();
       look_after_pictures();

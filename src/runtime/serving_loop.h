@@ -93,12 +93,11 @@ class ServingLoop {
   PictureCache pictures_;
 
   mutable std::mutex mutex_;  // of all below
-  std::condition_variable wake_, watch_wake_, mended_;
+  std::condition_variable wake_, watch_wake_;
   bool changed_ = false, stopping_ = false;
   RequestId last_id_ = 0;
   const SchedulerLimits limits_;
   std::unique_ptr<Scheduler> scheduler_;
-  bool scheduler_failed_ = false;  // half of something is done: its state means nothing
   std::map<RequestId, std::shared_ptr<ServedRequest>> requests_;
   std::deque<InFlight> in_flight_;  // oldest first; changed by the loop's thread alone
   std::vector<Delivery> deliveries_;

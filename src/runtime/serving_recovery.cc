@@ -35,9 +35,12 @@ void ServingLoop::recover(std::exception_ptr error, Lock& lock) {
   repair_pipeline(lock);
 }
 
-// A failure of the loop itself, in the middle of something: every request ends, and the next ones
-// meet a new scheduler.
+// A failure of the loop itself, in the middle of something: every request ends. Nobody may meet
+// half a scheduler: there is a new one before anything lets go of the lock.
 void ServingLoop::start_over(const std::exception_ptr& error, Lock& lock) {
+  scheduler_ = std::make_unique<Scheduler>(limits_, blocks_);
+  blocks_.clear();  // what the old one had of them, too
+  end_all(FinishReason::kCancelled, parts_of(error));
   while (!in_flight_.empty()) {
     lock.unlock();
     try {
@@ -48,11 +51,6 @@ void ServingLoop::start_over(const std::exception_ptr& error, Lock& lock) {
     pipeline_.release(*in_flight_.front().batch);
     in_flight_.pop_front();
   }
-  scheduler_ = std::make_unique<Scheduler>(limits_, blocks_);
-  blocks_.clear();  // what the old one had of them, too
-  scheduler_failed_ = false;
-  mended_.notify_all();
-  end_all(FinishReason::kCancelled, parts_of(error));
   repair_pipeline(lock);
 }
 
@@ -65,7 +63,6 @@ void ServingLoop::start_over_surely(const std::exception_ptr& error, Lock& lock)
       start_over(error, lock);
       return;
     } catch (const std::bad_alloc&) {
-      if (lock.owns_lock()) lock.unlock();
       sleep_until_s(now_s() + kAgain_s);
     }
   }

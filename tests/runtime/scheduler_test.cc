@@ -1,12 +1,15 @@
 #include "runtime/scheduler.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "tests/runtime/scheduler_model.h"
+#include "tests/support/allocation_limit.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
@@ -373,6 +376,33 @@ TEST(Scheduler, ServesUsersEvenlyWhileBothWait) {
   EXPECT_LE(widest, 2 * 4 * 320);
   EXPECT_GT(model.served("other"), 700);
   for (const RequestId request : model.requests()) model.end(request);
+  model.finish();
+  EXPECT_THAT(model.wrong, IsEmpty());
+}
+
+TEST(Scheduler, ARequestThatFindsNoMemoryChangesNothing) {
+  SchedulerModel model(limits_of(64, 4, 2, 2), 100);
+  ScheduledRequest request = make_request(7, 40, 5);
+  request.choices = 3;
+  request.deadline_s = 1e9;
+  int64_t failures = 0;
+  for (bool added = false; !added; failures += added ? 0 : 1) {
+    request.user = fmt::format("someone who is new each time, failure {}", failures);
+    ScheduledRequest copy = request;
+    try {
+      const AllocationFailure failure(failures);
+      model.scheduler.add(std::move(copy));
+      added = true;
+    } catch (const std::bad_alloc&) {
+      EXPECT_FALSE(model.plan());
+      EXPECT_EQ(model.scheduler.waiting(), 0);
+      EXPECT_TRUE(std::isinf(model.scheduler.next_deadline_s()));
+    }
+    model.check();
+  }
+  EXPECT_GT(failures, 8);
+  model.scheduler.end(request.id);
+  model.add(request);
   model.finish();
   EXPECT_THAT(model.wrong, IsEmpty());
 }
