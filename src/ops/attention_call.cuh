@@ -39,7 +39,7 @@ struct AttentionCall {
   const std::byte* pages;
   int64_t page_count, block_bytes, key_bytes, value_bytes;
   int heads, kv_heads, head_dim;
-  float scale;
+  float scale;       ///< of scores, times log2(e), as their softmax is made of powers of two
   bool out_aligned;  ///< four numbers may be written as one word
   KernelFault* fault;
 };

@@ -57,8 +57,8 @@ void attend(const AttentionTile& tile, int64_t query) {
       s[t] = (scale_of(tile, tile.from.key_scales, token(t)) * factor) * static_cast<float>(sum);
       largest = std::max(largest, s[t]);
     }
-    for (size_t t = 0; t < count; ++t) p[t] = exp_f32(s[t] - largest);
-    const float c = exp_f32(m - largest);
+    for (size_t t = 0; t < count; ++t) p[t] = exp2_f32_of_negative(s[t] - largest);
+    const float c = exp2_f32_of_negative(m - largest);
     m = largest;
 
     for (size_t lane = 0; lane < l.size(); ++lane)

@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "ops/attention_tile.h"
 #include "ops/cpu.h"
+#include "ops/float_math.h"
 #include "ops/kv_layout.h"
 #include "ops/row_shares.h"
 
@@ -72,7 +73,7 @@ void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPag
       const int32_t sequence = rows.sequence.i32()[row];
       AttentionTile tile;
       tile.head_dim = dim;
-      tile.scale = scale;
+      tile.scale = scale * kLog2E;
       tile.from = kv_head_of(pages, kv_head, rows.blocks.i32(sequence));
       for (int64_t before = -1; row < task.end && rows.sequence.i32()[row] == sequence; ++row) {
         const int64_t context = rows.positions.i32()[row] + 1;
@@ -107,7 +108,7 @@ void full_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const Tensor
     if (first == end) return;
     AttentionTile tile;
     tile.head_dim = dim;
-    tile.scale = scale;
+    tile.scale = scale * kLog2E;
     tile.from = kv_head_of(pages, head, blocks.i32());
     for (int64_t row = first; row < end; ++row) push(tile, q, out, row, head, tokens);
     attend(isa, tile);

@@ -5,6 +5,7 @@
 #include "ops/attention_words.cuh"
 #include "ops/cuda.h"
 #include "ops/enqueue.cuh"
+#include "ops/float_math.h"
 #include "ops/row_access.cuh"
 
 namespace tessera {
@@ -33,7 +34,7 @@ AttentionCall attention_call(const CudaQueue& queue, const Tensor& q, const KvPa
           .heads = static_cast<int>(heads),
           .kv_heads = static_cast<int>(pages.kv_heads),
           .head_dim = static_cast<int>(pages.head_dim),
-          .scale = scale,
+          .scale = scale * kLog2E,
           .out_aligned = rows_aligned(out) && pages.head_dim % 4 == 0,
           .fault = queue.fault};
 }

@@ -56,10 +56,10 @@ __global__ void __launch_bounds__(kFloatThreads) attend_floats_kernel(AttentionC
       const float score = shared.scores[token];
       if (largest < score) largest = score;  // not of NaN, which comes through the weights
     }
-    const float factor = exp_f32_of_negative(before - largest);
+    const float factor = exp2_f32_of_negative(before - largest);
     if (thread < kGroup)
       shared.weights[thread] =
-          thread < count ? exp_f32_of_negative(shared.scores[thread] - largest) : 0;
+          thread < count ? exp2_f32_of_negative(shared.scores[thread] - largest) : 0;
     __syncthreads();
 
     const float* weights = shared.weights;

@@ -12,7 +12,8 @@
 //   Lanes, Words          sixteen f32, sixteen words
 //   add(sum, x, w)        sum + the products of x's and w's numbers
 //   first_half(w)         w with only the first of two numbers, the other 0
-//   kRoundsPairs, round() whether an instruction rounds 32 f32 to pairs as to_pairs does
+//   kRoundsPairs          whether an instruction rounds f32 to pairs as to_pairs does:
+//   round(), round_half() 32 and 16 of them
 
 namespace tessera {
 namespace {
@@ -38,9 +39,12 @@ template <typename Numbers>
 const Word* as_words(const float* from, int64_t count, Word* room) {
   if constexpr (Numbers::kPerWord == 1) return reinterpret_cast<const Word*>(from);
   int64_t done = 0;
-  if constexpr (Numbers::kRoundsPairs)  // 32 numbers at a time, to the same bits
+  if constexpr (Numbers::kRoundsPairs) {  // to the same bits
     for (; done + 2 * kSlots <= count; done += 2 * kSlots)
       Numbers::round(from + done, room + done / 2);
+    for (; done + kSlots <= count; done += kSlots)
+      Numbers::round_half(from + done, room + done / 2);
+  }
   to_pairs(from + done, count - done, room + done / 2);
   return room;
 }

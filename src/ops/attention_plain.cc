@@ -67,8 +67,9 @@ void attend_query(const AttentionTile& tile, int64_t query) {
       s[static_cast<size_t>(t)] = words.flush(tile.scale * chain);
       largest = std::max(largest, s[static_cast<size_t>(t)]);
     }
-    for (size_t t = 0; t < static_cast<size_t>(count); ++t) p[t] = exp_f32(s[t] - largest);
-    const float c = exp_f32(m - largest);
+    for (size_t t = 0; t < static_cast<size_t>(count); ++t)
+      p[t] = exp2_f32_of_negative(s[t] - largest);
+    const float c = exp2_f32_of_negative(m - largest);
     m = largest;
 
     for (size_t lane = 0; lane < l.size(); ++lane)

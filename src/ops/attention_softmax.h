@@ -57,20 +57,21 @@ inline int64_t group_tokens(const AttentionTile& tile, int64_t i, int64_t group)
   return least(kGroupTokens, tile.context[i] - group);
 }
 
-/// The largest of a query's scores with a group, of which the first `count` are in its context; the
-/// others are set so low that they change nothing.
+/// The larger of m and a query's scores with a group, of which the first `count` are in its
+/// context; the others are set so low that they change nothing. Few groups have a score above m:
+/// only they are searched for which.
 template <typename Lanes>
-float largest_score(int64_t count, float* scores) {
+float larger(float m, int64_t count, float* scores) {
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = kLowest;
-  return max(max(Lanes::load(scores), Lanes::load(scores + 16)),
-             max(Lanes::load(scores + 32), Lanes::load(scores + 48)))
-      .largest();
+  const Lanes most = max(max(Lanes::load(scores), Lanes::load(scores + 16)),
+                         max(Lanes::load(scores + 32), Lanes::load(scores + 48)));
+  return most.any_above(m) ? most.largest() : m;
 }
 
 /// s -> p for one query, and p's sums by lane.
 template <typename Lanes>
 void soften(int64_t count, float m, float factor, float* scores, float* lanes) {
-  for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp_f32_of_negative(scores[t] - m);
+  for (int64_t t = 0; t < kGroupTokens; ++t) scores[t] = exp2_f32_of_negative(scores[t] - m);
   for (int64_t t = count; t < kGroupTokens; ++t) scores[t] = 0;
   const Lanes sum = add(add(Lanes::load(scores), Lanes::load(scores + 16)),
                         add(Lanes::load(scores + 32), Lanes::load(scores + 48)));
@@ -92,10 +93,10 @@ void soften_group(const AttentionTile& tile, int64_t group, int64_t first, Softm
   for (int64_t i = first; i < tile.queries; ++i) {
     float& m = state.largest[i];
     const float most =
-        largest_score<Lanes>(group_tokens(tile, i, group), state.scores + i * kGroupTokens);
+        larger<Lanes>(m, group_tokens(tile, i, group), state.scores + i * kGroupTokens);
     factors[i] = 1;
     if (!(m < most)) continue;  // NaN too
-    factors[i] = exp_f32(m - most);
+    factors[i] = exp2_f32_of_negative(m - most);
     m = most;
     scale_sums<Lanes>(factors[i], padded, state.sums + i * padded);
   }

@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(kSplitThreads<kDim>, 1)
         multiply_keys(dots, shared.q[product + i][lane], Words::widen(keys.low[i]),
                       Words::widen(keys.high[i]));
     }
-    StepScores scores = scale_dots<Words>(dots, base2_scale(call), key_scales);
+    StepScores scores = scale_dots<Words>(dots, call.scale, key_scales);
 
     const int own[2] = {context - own_step - 8 * t, context - own_step - 8 * t};
 #pragma unroll

@@ -26,12 +26,6 @@
 
 namespace tessera {
 
-/// The scale of scores that are powers of 2.
-__device__ inline float base2_scale(const AttentionCall& call) {
-  constexpr float kLog2E = 0x1.715476p+0F;
-  return __fmul_rn(call.scale, kLog2E);
-}
-
 /// Of queries g and g + 8, tokens 8 t .. 8 t + 7 of a step.
 struct StepScores {
   float of[2][8];

@@ -33,15 +33,15 @@ struct AttentionTile {
   int64_t context[kTileQueries];  ///< query i attends to tokens 0 .. context[i] - 1; never falling
   int64_t queries = 0;
   int64_t head_dim = 0;
-  float scale = 1;
+  float scale = 1;  ///< of scores, times log2(e), as their softmax is made of powers of two
   KeysAndValues from;
 };
 
 // The definition, with c the number of tokens, in groups of 64, lane = token % 16:
 //
-//   s[t]     = scale * (one fma chain over d of q[d] * key[t][d], from 0)
+//   s[t]     = (scale * log2(e)) * (one fma chain over d of q[d] * key[t][d], from 0)
 //   m'       = the larger of m (at first the lowest f32) and all s[t] of the group
-//   p[t]     = exp_f32(s[t] - m'); c = exp_f32(m - m')
+//   p[t]     = 2^(s[t] - m'); c = 2^(m - m'), both by exp2_f32_of_negative
 //   l[lane]  = l[lane] * c + ((p[lane] + p[lane + 16]) + (p[lane + 32] + p[lane + 48]))
 //   a[d]     = a[d] * c, then one fma chain over t of p[t] * value[t][d]
 //   out[d]   = a[d] / (the 16 l added in halves: 8 + 8, 4 + 4, 2 + 2, 1 + 1)
@@ -60,7 +60,8 @@ struct AttentionTile {
 // (code_scale.h):
 //
 //   [q[d]]   of q over d, up to 32767: worth q_scale
-//   s[t]     = (key_scale[t] * (scale * q_scale)) * (sum over d of [q[d]] * key_code[t][d])
+//   s[t]     = (key_scale[t] * (scale * log2(e) * q_scale))
+//              * (sum over d of [q[d]] * key_code[t][d])
 //   [w[t]]   of w[t] = p[t] * value_scale[t] over the group's tokens, up to 32767: worth w_scale
 //   a[d]     = a[d] * c + w_scale * (sum over the group's t of [w[t]] * value_code[t][d])
 //

@@ -382,7 +382,7 @@ __global__ void __launch_bounds__(kTileThreads<kDim>, 1)
       stage.load_values(call, value_page, tile.kv_head, limit - next);
     }
     know_pages(kAhead ? next + kStepTokens : next);
-    if (first < longest) queries.meet(shared, first, shortest, base2_scale(call), lane);
+    if (first < longest) queries.meet(shared, first, shortest, call.scale, lane);
     if (next % kSplitTokens != 0 && next < limit) continue;
     const int split = first / kSplitTokens * kSplitTokens;
 #pragma unroll

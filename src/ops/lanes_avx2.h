@@ -22,6 +22,11 @@ struct LanesAvx2 {
     _mm256_storeu_ps(to, low);
     _mm256_storeu_ps(to + 8, high);
   }
+  bool any_above(float x) const {
+    const __m256 xs = _mm256_set1_ps(x);
+    return _mm256_movemask_ps(_mm256_or_ps(_mm256_cmp_ps(low, xs, _CMP_GT_OQ),
+                                           _mm256_cmp_ps(high, xs, _CMP_GT_OQ))) != 0;
+  }
   float largest() const {
     const __m256 eight = _mm256_max_ps(low, high);
     const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

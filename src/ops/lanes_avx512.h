@@ -17,6 +17,9 @@ struct LanesAvx512 {
   static LanesAvx512 all(float x) { return {_mm512_set1_ps(x)}; }
   static LanesAvx512 load(const float* from) { return {_mm512_loadu_ps(from)}; }
   void store(float* to) const { _mm512_storeu_ps(to, v); }
+  bool any_above(float x) const {
+    return _mm512_cmp_ps_mask(v, _mm512_set1_ps(x), _CMP_GT_OQ) != 0;
+  }
   float largest() const { return _mm512_reduce_max_ps(v); }
 };
 

@@ -51,6 +51,19 @@ TEST(FloatMath, ExpOfNegativeNumbersHasTheBitsOfExp) {
   EXPECT_TRUE(std::isnan(exp_f32_of_negative(NAN)));
 }
 
+TEST(FloatMath, Exp2IsWithinOneUnit) {
+  double worst = 0;
+  for_floats(-0.0F, -126.0F, [&](float x) {
+    worst = std::max(worst, ulps(exp2_f32_of_negative(x), std::exp2(double{x})));
+  });
+  EXPECT_LE(worst, 1) << worst;
+  for (float n = 0; n >= -126; --n) EXPECT_EQ(exp2_f32_of_negative(n), std::exp2(n)) << n;
+  for (const float x : {-126.001F, -150.0F, -1e30F, -INFINITY})
+    EXPECT_EQ(exp2_f32_of_negative(x), 0) << x;
+  for (const uint32_t bits : {0x7fc00000U, 0xffc00000U, 0x7fffffffU, 0xff800001U, 0x7fc00181U})
+    EXPECT_TRUE(std::isnan(exp2_f32_of_negative(std::bit_cast<float>(bits)))) << bits;
+}
+
 // The largest of |got - want| / |x| over all x in [-20, 20]; 6e-8 is one rounding.
 double worst_over_x(float (*got)(float), double (*want)(double)) {
   double worst = 0;

@@ -43,6 +43,11 @@ def exp_tail(r):
     return (mp.expm1(r) - r) / r**2 if abs(r) > 1e-9 else mp.mpf(1) / 2 + r / 6
 
 
+def exp2_slope(r):
+    """(2^r - 1) / r"""
+    return (mp.mpf(2) ** r - 1) / r if abs(r) > 1e-12 else mp.log(2)
+
+
 def gelu_tail(t):
     """Q(x) * exp(x^2 / 2) / t, where Q(x) = 1 - Phi(x) of the normal distribution"""
     x = (1 / t - 1) / GELU_P
@@ -52,4 +57,5 @@ def gelu_tail(t):
 if __name__ == "__main__":
     half = mp.log(2) / 2 * mp.mpf("1.0001")
     fit("exp_tail", exp_tail, -half, half, 4)
+    fit("exp2_slope", exp2_slope, -mp.mpf("0.50001"), mp.mpf("0.50001"), 5)
     fit("gelu_tail", gelu_tail, 1 / (1 + GELU_P * 14), 1, 9)
