@@ -47,6 +47,10 @@ struct ModelBench {
   uint64_t loaded_bytes = 0;
   double prefill_s = 0;               ///< the whole prompt of one sequence
   double decode_step_s = 0;           ///< one token of each sequence
+  double picture_s = 0;               ///< one through tower and projector; 0: the model has none
+  double planned_picture_s = 0;       ///< as the plan says
+  int64_t picture_tokens = 0;         ///< that it puts into a prompt
+  double flops_per_picture = 0;       ///< of matmuls and attention, as the next
   double flops_per_prefill = 0;       ///< of matmuls and attention
   double bytes_per_decode_step = 0;   ///< weights and KV cache read
   double read_bytes_per_s = 0;        ///< beside the tokens, the median; 0 where not asked for
@@ -55,11 +59,12 @@ struct ModelBench {
   Plan plan;
 
   double prefill_tokens_per_s() const { return static_cast<double>(prompt_tokens) / prefill_s; }
+  double picture_tokens_per_s() const { return static_cast<double>(picture_tokens) / picture_s; }
   double decode_tokens_per_s() const { return static_cast<double>(sequences) / decode_step_s; }
 };
 
-/// Loads the model, answers a prompt of tokens drawn at random, and times both phases. Throws as
-/// Engine::create does, and Cancelled.
+/// Loads the model, encodes pictures of noise where it takes pictures, answers a prompt of tokens
+/// drawn at random, and times each phase. Throws as Engine::create does, and Cancelled.
 ModelBench bench_model(const ModelBenchOptions& options, const CancelFlag* cancel = nullptr);
 
 }  // namespace tessera

@@ -58,6 +58,11 @@ std::string to_table(const ModelBench& bench) {
       {fmt::format("decode, {} at once", bench.sequences), format_duration(bench.decode_step_s),
        fmt::format("{:.1f}", bench.decode_tokens_per_s()),
        billions(bench.bytes_per_decode_step / bench.decode_step_s) + " GB/s"}};
+  if (bench.picture_s > 0)
+    rows.push_back({fmt::format("a picture, planned {}", format_duration(bench.planned_picture_s)),
+                    format_duration(bench.picture_s),
+                    fmt::format("{:.1f}", bench.picture_tokens_per_s()),
+                    billions(bench.flops_per_picture / bench.picture_s) + " GFLOP/s"});
   if (bench.read_bytes_per_s > 0)
     rows.push_back({"reads beside it", "", share(bench.decode_share_of_reads, 1),
                     billions(bench.read_bytes_per_s) + " GB/s"});
@@ -72,6 +77,14 @@ std::string to_table(const ModelBench& bench) {
   return fmt::format("loaded {} in {}\n\n", format_bytes(bench.loaded_bytes),
                      format_duration(bench.load_s)) +
          format_table(rows) + "\n" + format_table(stages);
+}
+
+Json picture_to_json(const ModelBench& bench) {
+  if (bench.picture_s <= 0) return nullptr;
+  return {{"s", bench.picture_s},
+          {"planned_s", bench.planned_picture_s},
+          {"tokens", bench.picture_tokens},
+          {"flops_per_s", bench.flops_per_picture / bench.picture_s}};
 }
 
 Json to_json(const ModelBench& bench) {
@@ -98,6 +111,7 @@ Json to_json(const ModelBench& bench) {
           {"decode_bytes_per_s", bench.bytes_per_decode_step / bench.decode_step_s},
           {"read_bytes_per_s", bench.read_bytes_per_s},
           {"decode_share_of_reads", bench.decode_share_of_reads},
+          {"picture", picture_to_json(bench)},
           {"devices", std::move(devices)}};
 }
 

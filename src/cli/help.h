@@ -152,7 +152,7 @@ inline constexpr const char* kBenchMachineExamples =
 )";
 
 inline constexpr const char* kBenchModelSummary =
-    "Loads a model and times a prompt and the tokens after it.";
+    "Loads a model and times a prompt, the tokens after it and, where it takes them, a picture.";
 inline constexpr const char* kBenchModelExamples =
     R"(Examples:
   tessera bench model --model-path Yi-VL-6B --devices 2xcpu@8GiB --prompt-tokens 1100

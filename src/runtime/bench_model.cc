@@ -111,6 +111,39 @@ class Run {
   std::vector<BlockTable> tables_;
 };
 
+// The shortest time of one of noise.
+double time_picture(LocalEngine& engine, int repeats, const CancelFlag* cancel) {
+  const VisionConfig& config = *engine.model().config.vision;
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  std::vector<float> pixels(
+      static_cast<size_t>(config.channels * config.image_size * config.image_size));
+  for (float& pixel : pixels) pixel = normal(random);
+  double shortest_s = std::numeric_limits<double>::infinity();
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    const std::unique_ptr<ImageRows> rows = engine.vision().encode(pixels, cancel);
+    rows->ready->synchronize();
+    if (cancel != nullptr) cancel->check();
+    shortest_s = std::min(shortest_s, rows->encode_s());
+  }
+  return shortest_s;
+}
+
+double planned_picture_s(const Plan& plan) {
+  for (const std::vector<PlanStage>* held : {&plan.stages, &plan.side_devices})
+    for (const PlanStage& stage : *held)
+      if (stage.vision) return stage.vision_s;
+  return 0;
+}
+
+double picture_flops(const ModelSpec& model) {
+  const VisionConfig& config = *model.config.vision;
+  const auto tokens = static_cast<double>(config.patches() + 1);
+  const auto pair_flops = 4 * static_cast<double>(config.hidden * config.blocks_used);
+  return 2 * tokens * static_cast<double>(model.vision->matmul_parameters()) +
+         pair_flops * tokens * tokens;
+}
+
 void count_work(const ModelSpec& model, const Plan& plan, const PipelineLimits& limits,
                 ModelBench& bench) {
   const DecoderConfig& config = model.config.decoder;
@@ -164,6 +197,12 @@ ModelBench bench_model(const ModelBenchOptions& options, const CancelFlag* cance
     for (int64_t step = 0; step < options.new_tokens; ++step) run.decode(step);
     bench.prefill_s = std::min(bench.prefill_s, run.prefill_s);
     bench.decode_step_s = std::min(bench.decode_step_s, run.decode_step_s);
+  }
+  if (engine.takes_pictures()) {
+    bench.picture_s = time_picture(engine, options.repeats, cancel);
+    bench.planned_picture_s = planned_picture_s(engine.plan());
+    bench.picture_tokens = engine.model().config.vision->rows_out();
+    bench.flops_per_picture = picture_flops(engine.model());
   }
   bench.devices = engine.devices();
   count_work(engine.model(), engine.plan(), engine.limits(), bench);

@@ -159,8 +159,10 @@ TEST(Bench, TimesAModel) {
   for (const char* key :
        {"prefill_s", "decode_step_s", "prefill_flops_per_s", "decode_bytes_per_s"})
     EXPECT_GT(bench[key].get<double>(), 0) << key;
+  for (const char* key : {"s", "planned_s", "tokens", "flops_per_s"})
+    EXPECT_GT(bench["picture"][key].get<double>(), 0) << key;
   EXPECT_GE(bench["devices"].size(), 1U);
-  EXPECT_THAT(run_tessera(args).out, HasSubstr("tokens/s"));
+  EXPECT_THAT(run_tessera(args).out, AllOf(HasSubstr("tokens/s"), HasSubstr("a picture, planned")));
   EXPECT_THAT(failure_of(with(args, {"--prompt-tokens", "100"}), 2), HasSubstr("context"));
 }
 
