@@ -5,7 +5,7 @@
 
 The same arithmetic as Tessera's tower up to the layer that Yi-VL takes: 31 of 32 layers, pre-norm, GELU, heads of 80.
 Prints the shortest time of one picture. Needs openvino and numpy. Tessera beside it: a checkpoint of
-`tools/checkpoints/synthetic.py DIR --shape 6b --layers 1`, and vision_ms of `tessera run --json`.
+`tools/checkpoints/synthetic.py DIR --shape 6b --layers 1`, and the picture of `tessera bench model`.
 """
 
 from __future__ import annotations
