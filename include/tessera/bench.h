@@ -47,10 +47,10 @@ struct ModelBench {
   uint64_t loaded_bytes = 0;
   double prefill_s = 0;               ///< the whole prompt of one sequence
   double decode_step_s = 0;           ///< one token of each sequence
-  double picture_s = 0;               ///< one through tower and projector; 0: the model has none
-  double planned_picture_s = 0;       ///< as the plan says
-  int64_t picture_tokens = 0;         ///< that it puts into a prompt
-  double flops_per_picture = 0;       ///< of matmuls and attention, as the next
+  double picture_s = 0;               ///< one through tower and projector; 0: the model takes none
+  double planned_picture_s = 0;       ///< the same, as the plan says
+  int64_t picture_tokens = 0;         ///< that one puts into a prompt
+  double flops_per_picture = 0;       ///< of matmuls and attention
   double flops_per_prefill = 0;       ///< of matmuls and attention
   double bytes_per_decode_step = 0;   ///< weights and KV cache read
   double read_bytes_per_s = 0;        ///< beside the tokens, the median; 0 where not asked for

@@ -62,7 +62,6 @@ void paged_attention_cpu(WorkerPool& pool, Isa isa, const Tensor& q, const KvPag
   const RowShares shares = share_rows(count, pool.threads(), kShareRows, kTileQueries / part, 1);
 
   const int64_t kinds = pages.kv_heads * parts;
-
   pool.for_each(shares.tasks(kinds), [&](int64_t index) {
     const RowShares::Task task = shares.task(index, kinds);
     const int64_t kv_head = task.kind / parts;

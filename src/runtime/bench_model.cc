@@ -111,7 +111,7 @@ class Run {
   std::vector<BlockTable> tables_;
 };
 
-// The shortest time of one of noise.
+// Seconds of a picture of noise, the shortest of the repeats.
 double time_picture(LocalEngine& engine, int repeats, const CancelFlag* cancel) {
   const VisionConfig& config = *engine.model().config.vision;
   std::mt19937 random(2);

@@ -90,7 +90,7 @@ class Scheduler {
   ~Scheduler();
 
   /// Queues a request. Throws Error when it can never run (with the numbers), Busy when the queue
-  /// is full; whatever it throws, nothing has changed. Rows of pictures wait until
+  /// is full; whatever it throws, nothing of the request is left here. Rows of pictures wait until
   /// set_ready_rows().
   void add(ScheduledRequest request);
 
