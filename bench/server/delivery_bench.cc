@@ -56,16 +56,15 @@ class ClockEngine final : public Engine {
   void step() {
     const std::lock_guard lock(mutex_);
     const std::string text = std::to_string(now_ns());
-    for (auto at = answers_.begin(); at != answers_.end();) {
-      auto& [listener, left] = at->second;
-      listener->on_piece({.text = text});
-      if (--left > 0) {
-        ++at;
-        continue;
-      }
-      listener->on_end({.finish_reasons = {FinishReason::kLength}});
-      at = answers_.erase(at);
+    for (auto& [id, answer] : answers_) {
+      answer.first->on_piece({.text = text});
+      --answer.second;
     }
+    std::erase_if(answers_, [](const auto& one) {  // as the serving loop: ends behind all tokens
+      const auto& [listener, left] = one.second;
+      if (left == 0) listener->on_end({.finish_reasons = {FinishReason::kLength}});
+      return left == 0;
+    });
   }
 
   Answer generate(const Request&, const OnText&, const CancelFlag*) override { return {}; }

@@ -45,8 +45,18 @@ void AnswerQueue::begin_stream(const HttpResponse& head) {
   change([&] {
     if (state_ != State::kWaiting) return false;
     begin(head, true);
-    return true;
+    std::vector<Sent> nobody;
+    return state_ == State::kEnded || !send_pending(nobody);
   });
+}
+
+void AnswerQueue::append(std::string_view piece) {
+  if (chunked_) {
+    pending_ += chunk_of(piece);
+  } else {
+    pending_ += piece;
+  }
+  body_bytes_ += piece.size();
 }
 
 // All that is pending, or as much as may be; true: there is nothing left to do.
@@ -71,21 +81,18 @@ void AnswerQueue::write(std::string_view piece, Sent sent) {
       woken_ = false;  // the session may be sending, and take nothing until the client fetches more
       return true;
     }
-    if (chunked_) {
-      pending_ += chunk_of(piece);
-    } else {
-      pending_ += piece;
-    }
-    body_bytes_ += piece.size();
+    append(piece);
     if (sent) told_pending_.push_back(std::move(sent));
     return !send_pending(told);
   });
   for (const Sent& one : told) one();
 }
 
-void AnswerQueue::end_stream() {
+// The session, which has to go on to the next request anyway, sends what comes with the end.
+void AnswerQueue::end_stream(std::string_view last) {
   change([&] {
     if (state_ != State::kStreaming) return false;
+    if (!last.empty()) append(last);
     if (chunked_) pending_ += kLastChunk;
     state_ = State::kEnded;
     return true;

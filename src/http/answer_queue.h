@@ -42,7 +42,7 @@ class AnswerQueue {
   void respond(const HttpResponse& response);
   void begin_stream(const HttpResponse& head);
   void write(std::string_view piece, Sent sent = nullptr);
-  void end_stream();
+  void end_stream(std::string_view last = {});
   void on_gone(std::function<void()> callback);
   /// Nobody will put in any more: an answer that has not begun becomes this one, a stream that has
   /// not ended is cut off, so that the client does not take it for whole.
@@ -68,6 +68,7 @@ class AnswerQueue {
   enum class State { kWaiting, kStreaming, kEnded };
 
   void begin(const HttpResponse& response, bool stream);
+  void append(std::string_view piece);
   template <typename Change>
   void change(const Change& change);
   bool send_pending(std::vector<Sent>& told);

@@ -50,7 +50,8 @@ class Exchange {
   /// `sent` is called once the system has all of the piece, from here or from another thread; never
   /// where the client goes before. Must return quickly.
   virtual void write(std::string piece, std::function<void()> sent) = 0;
-  virtual void end_stream() = 0;
+  void end_stream() { end_stream({}); }
+  virtual void end_stream(std::string last) = 0;  ///< behind a last piece, where it is not empty
 
   /// Called once, from the server's thread, when the client goes away before its answer has ended;
   /// at once if it has. Must return quickly.

@@ -24,7 +24,8 @@ class HttpExchange : public Exchange {
   void write(std::string piece, std::function<void()> sent) override {
     answer_->write(piece, std::move(sent));
   }
-  void end_stream() override { answer_->end_stream(); }
+  using Exchange::end_stream;
+  void end_stream(std::string last) override { answer_->end_stream(last); }
   void on_gone(std::function<void()> callback) override { answer_->on_gone(std::move(callback)); }
 
   AnswerQueue& answer() { return *answer_; }

@@ -360,6 +360,8 @@ void ServingLoop::deliver(double until_s) {
     const std::lock_guard lock(mutex_);
     if (deliveries_.empty()) return;
     news_.swap(deliveries_);
+    // An end takes longer to tell, and no token waits for another answer's.
+    std::ranges::stable_partition(news_, [](const Delivery& one) { return !one.end; });
   }
 }
 

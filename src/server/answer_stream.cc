@@ -37,8 +37,7 @@ void AnswerStream::on_end(const AnswerSummary& summary) {
   tools_->metrics.answered(summary);
   if (std::optional<HttpResponse> failure = failure_of(summary)) {
     if (begun_) {
-      exchange_->write("data: " + failure->body + "\n\n");
-      exchange_->end_stream();
+      exchange_->end_stream("data: " + failure->body + "\n\n");
     } else {
       exchange_->respond(*std::move(failure));
     }
@@ -46,8 +45,7 @@ void AnswerStream::on_end(const AnswerSummary& summary) {
     begin();
     std::string out;
     append_ends(out, summary);
-    exchange_->write(std::move(out));
-    exchange_->end_stream();
+    exchange_->end_stream(std::move(out));
   }
   exchange_.reset();
 }

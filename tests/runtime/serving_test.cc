@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -128,6 +130,51 @@ TEST_F(ServingTest, LogProbabilitiesComeWithEachToken) {
     EXPECT_EQ(one.top[0].second, one.logprob);
     EXPECT_GT(one.top[0].second, one.top[1].second);
   }
+}
+
+// Writes 'p' for each piece and 'e' for each end of all answers that share it; the first call of
+// all waits until it is let go.
+struct Minutes {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string heard;
+  bool let_go = false;
+
+  void note(char what) {
+    std::unique_lock lock(mutex);
+    heard += what;
+    changed.notify_all();
+    changed.wait(lock, [&] { return let_go; });
+  }
+  void wait_for(size_t count) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return heard.size() >= count; });
+  }
+};
+
+struct Minuted final : AnswerListener {
+  explicit Minuted(Minutes& minutes_in) : minutes(minutes_in) {}
+  void on_piece(const AnswerPiece&) override { minutes.note('p'); }
+  void on_end(const AnswerSummary&) override { minutes.note('e'); }
+  Minutes& minutes;
+};
+
+TEST_F(ServingTest, NoTokenWaitsForTheEndOfAnotherAnswer) {
+  start(serving_options("llama_tiny", "cpu@16MiB"));
+  Minutes minutes;
+  const auto ask_one = [&] {
+    engine_->submit(text_request(1), std::make_shared<Minuted>(minutes));
+  };
+  ask_one();
+  minutes.wait_for(1);
+  for (int i = 0; i < 3; ++i) ask_one();  // they find the loop held up, and come in one step
+  {
+    const std::lock_guard lock(minutes.mutex);
+    minutes.let_go = true;
+  }
+  minutes.changed.notify_all();
+  minutes.wait_for(8);
+  EXPECT_EQ(minutes.heard, "pepppeee");
 }
 
 TEST_F(ServingTest, WhatCanNeverRunIsRefusedAtOnce) {

@@ -129,7 +129,7 @@ TEST_F(AnswerTest, ATokenWithoutACharacterHasItsEventToo) {
 TEST_F(AnswerTest, AnEmptyAnswerIsStillOne) {
   engine.reply = [](const Request&) { return ""; };
   const auto exchange = answered_chat({{"stream", true}});
-  EXPECT_EQ(exchange->calls(), "bwe");
+  EXPECT_EQ(exchange->calls(), "be");
   const auto chunks = chunks_of(*exchange);
   ASSERT_EQ(chunks.size(), 2);
   EXPECT_EQ(chunks[0].at("choices")[0].at("delta").at("role"), "assistant");

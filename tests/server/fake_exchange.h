@@ -46,9 +46,11 @@ class FakeExchange : public Exchange {
     if (!gone_ && sent) sent();
     changed_.notify_all();
   }
-  void end_stream() override {
+  using Exchange::end_stream;
+  void end_stream(std::string last) override {
     const std::lock_guard lock(mutex_);
     calls_ += "e";
+    if (!gone_ && !last.empty()) pieces_.push_back(std::move(last));
     end();
   }
   void on_gone(std::function<void()> callback) override {

@@ -23,7 +23,8 @@ class KeptExchange : public Exchange {
   void respond(HttpResponse response) override { answers_.push_back(std::move(response)); }
   void begin_stream(HttpResponse) override { FAIL() << "a page's file is answered whole"; }
   void write(std::string, std::function<void()>) override {}
-  void end_stream() override {}
+  using Exchange::end_stream;
+  void end_stream(std::string) override {}
   void on_gone(std::function<void()>) override {}
 
   const std::vector<HttpResponse>& answers() const { return answers_; }
