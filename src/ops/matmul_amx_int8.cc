@@ -171,7 +171,8 @@ MatmulKernel matmul_kernel_amx_int8(int) {
           .compute = compute_codes_amx,
           .tile_rows = 3 * kStepRows,
           .row_step = kStepRows,
-          .share_rows = 8 * kStepRows};
+          .share_rows = 8 * kStepRows,
+          .one_chunk_rows = kFewestRows - 1};
 }
 
 }  // namespace tessera

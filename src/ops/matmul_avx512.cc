@@ -20,9 +20,11 @@ struct DotByPairs {
 }  // namespace
 
 MatmulKernel matmul_kernel_avx512(int bits) {
-  if (bits == 32) return {prepare_f32, compute_floats_avx512<WholeF32>};
-  if (bits == 16) return {prepare_bf16, compute_floats_avx512<PairsByHalves, FlushDenormals>};
-  return {prepare_codes, compute_codes_avx512<DotByPairs>};
+  MatmulKernel kernel = {prepare_codes, compute_codes_avx512<DotByPairs>};
+  if (bits == 32) kernel = {prepare_f32, compute_floats_avx512<WholeF32>};
+  if (bits == 16) kernel = {prepare_bf16, compute_floats_avx512<PairsByHalves, FlushDenormals>};
+  kernel.one_chunk_rows = bits < 16 ? kCodeRows : kFloatRows;
+  return kernel;
 }
 
 }  // namespace tessera

@@ -15,8 +15,10 @@ struct PairsBf16 {
 }  // namespace
 
 MatmulKernel matmul_kernel_avx512_bf16(int) {
-  return {
-      .prepare = prepare_bf16, .compute = compute_floats_avx512<PairsBf16>, .wide_chunks = true};
+  return {.prepare = prepare_bf16,
+          .compute = compute_floats_avx512<PairsBf16>,
+          .wide_chunks = true,
+          .one_chunk_rows = kFloatRows};
 }
 
 }  // namespace tessera

@@ -4,7 +4,9 @@
 namespace tessera {
 
 MatmulKernel matmul_kernel_avx512_vnni(int) {
-  return {prepare_codes, compute_codes_avx512<DotVnni>};
+  return {.prepare = prepare_codes,
+          .compute = compute_codes_avx512<DotVnni>,
+          .one_chunk_rows = kCodeRows};
 }
 
 }  // namespace tessera

@@ -15,10 +15,12 @@ namespace {
 
 // Blocks ask for what will be read next. Weights that come once, so far ahead, all panels together,
 // into the L1 cache, whose own prefetches are too few at a time to cover the latency of memory; on
-// a Zen 5 less far is slower on one core and faster on two. Where many rows pass the weights, a
-// part of the next chunk's, into the L2 cache, as the rows of x that the next block takes: there,
-// one request with each of the block's loads would cost 6 % of its products.
-constexpr int64_t kAheadBytes = 6144;
+// a Zen 5 4 KiB are too few for 5 and 6 bits, and 6 KiB 2 % slower with 4 and 8. Their scales four
+// groups ahead: a group of int4 is shorter than what the processor looks ahead, and would wait for
+// the scales of every other one. Where many rows pass the weights, a part of the next chunk's, into
+// the L2 cache, as the rows of x that the next block takes: there, one request with each of the
+// block's loads would cost 6 % of its products.
+constexpr int64_t kAheadBytes = 4608, kScalesAhead = 4 * kPanel;
 constexpr int64_t kLineWords = kCacheLine / 4;
 
 // A call of what only prefetches would have no effect that g++ 12 knows of, and vanish.
@@ -197,8 +199,10 @@ struct Integers {
       }
 #pragma GCC unroll 8
       for (int p = 0; p < kPanels; ++p) {
-        const auto* at = reinterpret_cast<const __m256i*>(b.w_scales[p] + g * kPanel);
-        const __m512 w_scale = even_of(_mm512_cvtepu16_epi32(_mm256_loadu_si256(at)));
+        const uint16_t* at = b.w_scales[p] + g * kPanel;
+        if (b.weights_ahead) _mm_prefetch(at + kScalesAhead, _MM_HINT_T0);
+        const __m256i w_scale_bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+        const __m512 w_scale = even_of(_mm512_cvtepu16_epi32(w_scale_bits));
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
           const __m512 scale = _mm512_mul_ps(all_of(x_scales + r), w_scale);
@@ -211,6 +215,9 @@ struct Integers {
     store<kRows, kPanels>(b.sums, sums);
   }
 };
+
+// Most rows of a block.
+constexpr int64_t kFloatRows = 8, kCodeRows = 6;
 
 template <typename Kind, size_t... kRows>
 constexpr BlockTable make_table(std::index_sequence<kRows...>) {
@@ -226,7 +233,7 @@ constexpr BlockTable kTable = make_table<Kind>(std::make_index_sequence<kRows>()
 
 template <typename Numbers, typename Denormals = KeepDenormals>
 void compute_floats_avx512(const MatmulOperands& op, const MatmulTile& tile) {
-  compute_floats<Denormals>(op, tile, kTable<Floats<Numbers>, 8>);
+  compute_floats<Denormals>(op, tile, kTable<Floats<Numbers>, kFloatRows>);
 }
 
 inline void spread(const unsigned char* from, int bits, int64_t inputs, unsigned char* to) {
@@ -246,10 +253,11 @@ constexpr int64_t kFewRows = 32;
 template <typename Dot>
 void compute_codes_avx512(const MatmulOperands& op, const MatmulTile& tile) {
   if (op.bits == 8 || tile.rows > kFewRows)
-    return compute_codes(op, tile, kTable<Integers<Dot, 8>, 6>, op.bits == 8 ? nullptr : spread);
-  const BlockTable& few = op.bits == 6   ? kTable<Integers<Dot, 6>, 6>
-                          : op.bits == 5 ? kTable<Integers<Dot, 5>, 6>
-                                         : kTable<Integers<Dot, 4>, 6>;
+    return compute_codes(op, tile, kTable<Integers<Dot, 8>, kCodeRows>,
+                         op.bits == 8 ? nullptr : spread);
+  const BlockTable& few = op.bits == 6   ? kTable<Integers<Dot, 6>, kCodeRows>
+                          : op.bits == 5 ? kTable<Integers<Dot, 5>, kCodeRows>
+                                         : kTable<Integers<Dot, 4>, kCodeRows>;
   compute_codes(op, tile, few, nullptr);
 }
 

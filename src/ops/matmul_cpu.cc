@@ -46,6 +46,7 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
   const bool meet = finish.swiglu && w.out % (2 * kPanelRows) == 0;
   const int64_t halves = meet ? 2 : 1, panels = w.panels() / halves;
   const MatmulKernel kernel = kernel_for(isa, format.bits);
+  const bool one_chunk = rows <= kernel.one_chunk_rows;
   const MatmulOperands op = {
       .x = x.f32(),
       .x_stride = x.row_stride,
@@ -56,8 +57,8 @@ void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& 
       .w = w.data,
       .bits = format.bits,
       .group = format.group,
-      .chunk = w.chunk(kernel.wide_chunks),
-      .chunks = w.chunks(kernel.wide_chunks),
+      .chunk = one_chunk ? w.one_chunk() : w.chunk(kernel.wide_chunks),
+      .chunks = one_chunk ? 1 : w.chunks(kernel.wide_chunks),
       .padded_in = w.padded_in(),
       .panel_bytes = w.panel_bytes(),
       .scale_bytes = w.scale_bytes(),

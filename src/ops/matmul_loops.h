@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kPanel = 16;                        // output rows of a panel
 constexpr int64_t kSumStride = kTilePanels * kPanel;  // sums of one row of a tile
-constexpr int64_t kMaxChunk = 768;                    // of integers
+constexpr int64_t kMaxChunk = 768;                    // of integers that are spread
 constexpr int64_t kCacheLine = 64;
 constexpr int64_t kSharingBlocks = 3;  // from as many on, all ask for the next chunk's weights
 

@@ -63,6 +63,9 @@ struct MatmulKernel {
   int64_t row_step = 6;      ///< rows of a tile that is not the last: a multiple of it
   int64_t share_rows = 64;   ///< of a share at least: each share reads all weights
   bool wide_chunks = false;  ///< takes PackedMatrix::chunk(true)
+  /// A batch of as many rows at most comes as one chunk: that of a kernel whose block takes them
+  /// all, so that nothing has to stay in a cache for the next block.
+  int64_t one_chunk_rows = 0;
 };
 
 // Each element of y, in f32 with one rounding an operation, whatever the instruction set (but for

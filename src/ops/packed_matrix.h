@@ -78,6 +78,7 @@ struct PackedMatrix {
   /// `wide`: at most the format's wide_chunk, which it must have; else about its chunk.
   int64_t chunk(bool wide = false) const;
   int64_t chunks(bool wide = false) const { return (in + chunk(wide) - 1) / chunk(wide); }
+  int64_t one_chunk() const { return groups() * format().group; }  ///< of all inputs
   /// Values of a row of x, prepared for any kernel: what PreparedRows needs room for.
   int64_t prepared_in() const;
   int64_t padded_in() const;

@@ -20,7 +20,7 @@ namespace tessera {
 namespace {
 
 // Raised when a kernel becomes faster or slower.
-constexpr int kKernels = 10, kCudaKernels = 3;
+constexpr int kKernels = 11, kCudaKernels = 3;
 constexpr uint64_t kMaxFileBytes = kMiB;
 constexpr double kMostRate = 1e18, kMostPoint = 1e9, kMostTime_s = 100;
 // What a busy machine reached is taken for as long: it may be idle by then.
