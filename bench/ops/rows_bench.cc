@@ -35,14 +35,15 @@ struct Rows {
 
 void rms_norm(benchmark::State& state) {
   Rows r(4096);
-  for (auto _ : state) rms_norm_cpu(r.pool, r.in(), r.weight(), 1e-5F, r.out());
+  for (auto _ : state) rms_norm_cpu(r.pool, best_isa(), r.in(), r.weight(), 1e-5F, r.out());
   r.report(state, Rows::kRows * 4096);
 }
 BENCHMARK(rms_norm);
 
 void layer_norm(benchmark::State& state) {
   Rows r(1280);
-  for (auto _ : state) layer_norm_cpu(r.pool, r.in(), r.weight(), r.weight(), 1e-5F, r.out());
+  for (auto _ : state)
+    layer_norm_cpu(r.pool, best_isa(), r.in(), r.weight(), r.weight(), 1e-5F, r.out());
   r.report(state, Rows::kRows * 1280);
 }
 BENCHMARK(layer_norm);
@@ -53,7 +54,7 @@ void rope(benchmark::State& state) {
   for (size_t i = 0; i < positions.size(); ++i) positions[i] = static_cast<int32_t>(i);
   const Tensor at(positions.data(), nullptr, DType::kI32, {Rows::kRows});
   const Tensor inv_freq(r.x.data(), nullptr, DType::kF32, {64});
-  for (auto _ : state) rope_cpu(r.pool, r.out(), at, 36, 128, inv_freq);
+  for (auto _ : state) rope_cpu(r.pool, best_isa(), r.out(), at, 36, 128, inv_freq);
   r.report(state, Rows::kRows * r.cols);
 }
 BENCHMARK(rope);

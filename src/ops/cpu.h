@@ -27,11 +27,11 @@ struct MatmulFinish {
 void matmul_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const PreparedRows& prepared,
                 const PackedMatrix& w, const MatmulFinish& finish, const Tensor& out);
 void embedding_cpu(WorkerPool& pool, const Tensor& ids, const Tensor& table, const Tensor& out);
-void rms_norm_cpu(WorkerPool& pool, const Tensor& x, const Tensor& weight, float eps,
+void rms_norm_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const Tensor& weight, float eps,
                   const Tensor& out);
-void layer_norm_cpu(WorkerPool& pool, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                    float eps, const Tensor& out);
-void rope_cpu(WorkerPool& pool, const Tensor& x, const Tensor& positions, int64_t heads,
+void layer_norm_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const Tensor& weight,
+                    const Tensor& bias, float eps, const Tensor& out);
+void rope_cpu(WorkerPool& pool, Isa isa, const Tensor& x, const Tensor& positions, int64_t heads,
               int64_t head_dim, const Tensor& inv_freq);
 void swiglu_cpu(WorkerPool& pool, Isa isa, const Tensor& gate_up, const Tensor& out);
 void gelu_cpu(WorkerPool& pool, Isa isa, const Tensor& x, GeluKind kind);

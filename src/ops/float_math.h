@@ -86,6 +86,36 @@ static constexpr float exp2_f32_of_negative(float x) {
   return x < kMin ? 0.0F : result;
 }
 
+struct SineCosine {
+  float sine, cosine;
+};
+/// Of an angle in rad, below 2^24 of either sign: within 0.501 units in the last place. Infinity
+/// and NaN give NaN.
+static inline SineCosine sine_cosine(float angle) {
+  constexpr double kTwoByPi = 0x1.45f306dc9c883p-1, kRound = 0x1.8p+52;
+  // Half of pi in parts, of which the products with n are exact.
+  constexpr double kFirst = 0x1.921fb54p+0, kSecond = 0x1.10b461p-30, kRest = 0x1.a62633145c06ep-58;
+  const double shifted = double{angle} * kTwoByPi + kRound;
+  const double n = shifted - kRound;
+  const double r = double{angle} - n * kFirst - n * kSecond - n * kRest;  // |r| <= pi / 4
+  const double u = r * r;
+  double tail = 0x1.6dbdd26f56d2dp-19;  // (sin(r) - r) / r^3
+  tail = tail * u - 0x1.a013a6edc8f34p-13;
+  tail = tail * u + 0x1.11110deeb33b2p-7;
+  tail = tail * u - 0x1.555555545dd83p-3;
+  const double sine = r + r * u * tail;
+  tail = -0x1.25242a3a17327p-22;  // (cos(r) - 1 + r^2 / 2) / r^4
+  tail = tail * u + 0x1.a015c40ec65ecp-16;
+  tail = tail * u - 0x1.6c16bf5495185p-10;
+  tail = tail * u + 0x1.5555555502be6p-5;
+  const double cosine = 1.0 - 0.5 * u + u * u * tail;
+  const auto quarters = __builtin_bit_cast(uint64_t, shifted);  // turned back, of a turn
+  const bool odd = (quarters & 1) != 0;
+  const double s = odd ? cosine : sine, c = odd ? sine : cosine;
+  return {static_cast<float>((quarters & 2) != 0 ? -s : s),
+          static_cast<float>(((quarters + 1) & 2) != 0 ? -c : c)};
+}
+
 /// x / (1 + exp(-z)): silu for z = x, and the two approximations of GELU.
 static inline float times_sigmoid(float x, float z) {
   return x / (1.0F + exp_f32(-z));

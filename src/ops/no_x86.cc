@@ -2,6 +2,7 @@
 #include "ops/attention_tile.h"
 #include "ops/matmul_tile.h"
 #include "ops/quantise.h"
+#include "ops/row_loops.h"
 #include "ops/sampling_loops.h"
 
 // Linked on other processors, where best_isa() is kPlain and none of these is called.
@@ -13,6 +14,12 @@ ActivationLoops activation_loops_avx2() {
 }
 ActivationLoops activation_loops_avx512() {
   return activation_loops_plain();
+}
+RowLoops row_loops_avx2() {
+  return row_loops_plain();
+}
+RowLoops row_loops_avx512() {
+  return row_loops_plain();
 }
 SamplingLoops sampling_loops_avx2() {
   return sampling_loops_plain();

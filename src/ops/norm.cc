@@ -22,9 +22,10 @@ void rms_norm(Stream& stream, const Tensor& x, const Tensor& weight, float eps, 
   check.tensor("weight", weight, {DType::kF32}, {x.shape[1]});
   check.tensor("out", out, {DType::kF32}, x.shape);
 
+  const Isa isa = stream.device().info().isa;
   launch(
       stream, norm_cost(x.shape, 4),
-      [=](WorkerPool& pool) { rms_norm_cpu(pool, x, weight, eps, out); },
+      [=](WorkerPool& pool) { rms_norm_cpu(pool, isa, x, weight, eps, out); },
       [=](auto& queue) { rms_norm_cuda(queue, x, weight, eps, out); });
 }
 
@@ -36,9 +37,10 @@ void layer_norm(Stream& stream, const Tensor& x, const Tensor& weight, const Ten
   check.tensor("bias", bias, {DType::kF32}, {x.shape[1]});
   check.tensor("out", out, {DType::kF32}, x.shape);
 
+  const Isa isa = stream.device().info().isa;
   launch(
       stream, norm_cost(x.shape, 8),
-      [=](WorkerPool& pool) { layer_norm_cpu(pool, x, weight, bias, eps, out); },
+      [=](WorkerPool& pool) { layer_norm_cpu(pool, isa, x, weight, bias, eps, out); },
       [=](auto& queue) { layer_norm_cuda(queue, x, weight, bias, eps, out); });
 }
 

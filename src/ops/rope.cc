@@ -16,10 +16,11 @@ void rope(Stream& stream, Tensor& x, const Tensor& positions, int64_t heads, int
   check.tensor("positions", positions, {DType::kI32}, {x.shape[0]});
   check.tensor("inv_freq", inv_freq, {DType::kF32}, {head_dim / 2});
 
+  const Isa isa = stream.device().info().isa;
   const auto elements = static_cast<double>(x.shape.elements());
   launch(
       stream, {.flops = 3 * elements, .bytes = 8 * elements},
-      [=](WorkerPool& pool) { rope_cpu(pool, x, positions, heads, head_dim, inv_freq); },
+      [=](WorkerPool& pool) { rope_cpu(pool, isa, x, positions, heads, head_dim, inv_freq); },
       [=](auto& queue) { rope_cuda(queue, x, positions, heads, head_dim, inv_freq); });
 }
 

@@ -17,7 +17,7 @@ namespace tessera {
 ///   inv_freq    f32 [head_dim / 2]: theta^(-2i / head_dim), and whatever scaling the model has
 ///
 /// All on the stream's device. The angle is rounded to f32, as Hugging Face does it; its sine and
-/// cosine are those of that f32, correct to the last bit or so for any angle.
+/// cosine are those of that f32, correct to the last bit or so for any angle below 2^24.
 /// Throws Error when a shape, dtype or device is not as above.
 /// Source: Su et al. 2021, arXiv:2104.09864, equation 34.
 void rope(Stream& stream, Tensor& x, const Tensor& positions, int64_t heads, int64_t head_dim,

@@ -51,6 +51,26 @@ TEST(FloatMath, ExpOfNegativeNumbersHasTheBitsOfExp) {
   EXPECT_TRUE(std::isnan(exp_f32_of_negative(NAN)));
 }
 
+TEST(FloatMath, SineAndCosineAreHalfAUnitOff) {
+  double worst = 0;
+  const auto check = [&](float x) {
+    const SineCosine at = sine_cosine(x);
+    worst =
+        std::max({worst, ulps(at.sine, std::sin(double{x})), ulps(at.cosine, std::cos(double{x}))});
+  };
+  for_floats(1e-6F, 0x1p+24F, check);
+  for_floats(-1e-6F, -0x1p+24F, check);
+  for (const float x : {0.0F, -0.0F, 1e-30F, -1e-30F}) {
+    EXPECT_EQ(sine_cosine(x).sine, x);
+    EXPECT_EQ(sine_cosine(x).cosine, 1);
+  }
+  EXPECT_LE(worst, 0.501) << worst;
+  for (const float x : {INFINITY, -INFINITY, NAN}) {
+    EXPECT_TRUE(std::isnan(sine_cosine(x).sine)) << x;
+    EXPECT_TRUE(std::isnan(sine_cosine(x).cosine)) << x;
+  }
+}
+
 TEST(FloatMath, Exp2IsWithinOneUnit) {
   double worst = 0;
   for_floats(-0.0F, -126.0F, [&](float x) {

@@ -154,6 +154,25 @@ TEST_P(NormOps, TakeStridedRowsAndKeepNanInItsRow) {
   }
 }
 
+TEST(Norms, HaveTheSameBitsOnEveryInstructionSet) {
+  for (const int64_t cols : kCols) {
+    auto x = normal(3 * cols, 1), w = normal(cols, 2), b = normal(cols, 3);
+    std::vector<float> want;
+    for (const Isa isa : isas()) {
+      Cpu cpu(1, isa);
+      std::vector<float> got(2 * x.size());
+      Tensor rms = cpu.view(got, {6, cols}).slice_rows(0, 3);
+      Tensor layer = cpu.view(got, {6, cols}).slice_rows(3, 3);
+      rms_norm(cpu.stream(), cpu.view(x, {3, cols}), cpu.view(w, {cols}), 1e-5F, rms);
+      layer_norm(cpu.stream(), cpu.view(x, {3, cols}), cpu.view(w, {cols}), cpu.view(b, {cols}),
+                 1e-5F, layer);
+      cpu.wait();
+      if (want.empty()) want = got;
+      EXPECT_EQ(bits_differ(got, want), "") << isa_name(isa) << ", " << cols;
+    }
+  }
+}
+
 TEST(Norms, NameTheArgumentThatIsWrong) {
   Cpu cpu;
   auto x = normal(12, 1), w = normal(5, 2);

@@ -101,6 +101,22 @@ TEST_P(RopeOp, ARowsBitsDoNotDependOnItsPlaceOrAlignment) {
   EXPECT_EQ(bits_differ(got, all), "");
 }
 
+TEST(Rope, HasTheSameBitsOnEveryInstructionSet) {
+  std::vector<int32_t> positions = {0, 1, 4095, (1 << 24) - 1};
+  auto inv_freq = frequencies(134, 5e6);
+  const auto x = normal(4 * 3 * 134, 1);
+  std::vector<float> want;
+  for (const Isa isa : isas()) {
+    Cpu cpu(1, isa);
+    auto got = x;
+    Tensor view = cpu.view(got, {4, 3 * 134});
+    rope(cpu.stream(), view, cpu.view(positions, {4}), 3, 134, cpu.view(inv_freq, {67}));
+    cpu.wait();
+    if (want.empty()) want = got;
+    EXPECT_EQ(bits_differ(got, want), "") << isa_name(isa);
+  }
+}
+
 TEST(Rope, NamesTheArgumentThatIsWrong) {
   Cpu cpu;
   auto x = normal(24, 1), inv_freq = normal(4, 2);
