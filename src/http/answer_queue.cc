@@ -50,13 +50,24 @@ void AnswerQueue::begin_stream(const HttpResponse& head) {
   });
 }
 
-void AnswerQueue::append(std::string_view piece) {
+// False: too much is pending, and the client is to be dropped.
+bool AnswerQueue::append(std::string_view piece) {
+  // What is pending already counts, not this piece: one of any size may be sent.
+  overflowed_ = pending_.size() + in_flight_ > config_.backlog_bytes;
+  if (overflowed_) {
+    cut_off_ = true;
+    pending_ = {};
+    told_pending_ = {};
+    woken_ = false;  // the session may be sending, and take nothing until the client fetches more
+    return false;
+  }
   if (chunked_) {
     pending_ += chunk_of(piece);
   } else {
     pending_ += piece;
   }
   body_bytes_ += piece.size();
+  return true;
 }
 
 // All that is pending, or as much as may be; true: there is nothing left to do.
@@ -72,16 +83,7 @@ void AnswerQueue::write(std::string_view piece, Sent sent) {
   std::vector<Sent> told;
   change([&] {
     if (state_ != State::kStreaming || piece.empty() || overflowed_) return false;
-    // What is pending already counts, not this piece: one of any size may be sent.
-    overflowed_ = pending_.size() + in_flight_ > config_.backlog_bytes;
-    if (overflowed_) {
-      cut_off_ = true;
-      pending_ = {};
-      told_pending_ = {};
-      woken_ = false;  // the session may be sending, and take nothing until the client fetches more
-      return true;
-    }
-    append(piece);
+    if (!append(piece)) return true;
     if (sent) told_pending_.push_back(std::move(sent));
     return !send_pending(told);
   });
@@ -92,7 +94,7 @@ void AnswerQueue::write(std::string_view piece, Sent sent) {
 void AnswerQueue::end_stream(std::string_view last) {
   change([&] {
     if (state_ != State::kStreaming) return false;
-    if (!last.empty()) append(last);
+    if (!last.empty() && !overflowed_) append(last);
     if (chunked_) pending_ += kLastChunk;
     state_ = State::kEnded;
     return true;

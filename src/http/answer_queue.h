@@ -17,8 +17,9 @@ namespace tessera {
 
 /// One answer on its way from the threads that make it to the one that sends it. Those put in
 /// whole responses or pieces, and are told when the client is gone; this one takes out bytes as
-/// they go over the wire, all that have gathered at once. A piece with nothing in front of it goes
-/// out from the thread that puts it in, as far as the system takes it without a wait.
+/// they go over the wire, all that have gathered at once. The head or a piece of a stream with
+/// nothing in front of it goes out from the thread that puts it in, as far as the system takes it
+/// without a wait.
 class AnswerQueue {
  public:
   struct Config {
@@ -68,7 +69,7 @@ class AnswerQueue {
   enum class State { kWaiting, kStreaming, kEnded };
 
   void begin(const HttpResponse& response, bool stream);
-  void append(std::string_view piece);
+  bool append(std::string_view piece);
   template <typename Change>
   void change(const Change& change);
   bool send_pending(std::vector<Sent>& told);

@@ -54,6 +54,15 @@ TEST_F(AnswerQueueTest, CountsWhatIsTakenAndNotSentAsPending) {
   EXPECT_EQ(answer.take().bytes, "");
 }
 
+TEST_F(AnswerQueueTest, AnEndsLastPieceCountsAsAnyOther) {
+  AnswerQueue answer = queue(100);
+  answer.begin_stream({});
+  answer.write(std::string(1000, 'x'));
+  answer.end_stream("one more");
+  EXPECT_TRUE(answer.overflowed());
+  EXPECT_TRUE(answer.take().cut_off);
+}
+
 // A wire that takes no more than `room` bytes at a time.
 class DirectSending : public testing::Test {
  protected:
