@@ -21,6 +21,12 @@ enum class Isa : uint8_t {
 /// this process use AMX's registers.
 Isa best_isa();
 
+/// Of what there is for three instruction sets, the version for the widest that `isa` includes.
+template <typename Version>
+Version widest(Isa isa, Version plain, Version avx2, Version avx512) {
+  return isa >= Isa::kAvx512 ? avx512 : isa >= Isa::kAvx2 ? avx2 : plain;
+}
+
 /// "plain", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"
 std::string_view isa_name(Isa isa);
 

@@ -4,18 +4,7 @@
 namespace tessera {
 
 ActivationLoops activation_loops(Isa isa) {
-  switch (isa) {
-    case Isa::kAvx512:
-    case Isa::kAvx512Vnni:
-    case Isa::kAvx512Bf16:
-    case Isa::kAmx:
-      return activation_loops_avx512();
-    case Isa::kAvx2:
-      return activation_loops_avx2();
-    case Isa::kPlain:
-      break;
-  }
-  return activation_loops_plain();
+  return widest(isa, activation_loops_plain, activation_loops_avx2, activation_loops_avx512)();
 }
 
 void swiglu_cpu(WorkerPool& pool, Isa isa, const Tensor& gate_up, const Tensor& out) {

@@ -12,13 +12,13 @@
 namespace tessera {
 
 struct RowLoops {
-  /// As rms_norm() and layer_norm(); to may be x.
+  /// As rms_norm() and layer_norm(), of one row: all f32 [cols]; to may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t cols, float* to);
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps,
                      int64_t cols, float* to);
-  /// Of the angles position * inv_freq[i].
+  /// Of the angles position * inv_freq[i], in rad, rounded to f32.
   void (*sines)(float position, const float* inv_freq, int64_t count, float* sines, float* cosines);
-  /// Turns the points (low[i], high[i]).
+  /// Turns the points (low[i], high[i]) by those angles.
   void (*turn)(const float* sines, const float* cosines, int64_t count, float* low, float* high);
 };
 

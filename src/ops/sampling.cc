@@ -26,9 +26,7 @@ bool before(const TokenLogit& a, const TokenLogit& b) {
 constexpr size_t kBlock = 1024;
 
 SamplingLoops best_loops() {
-  const Isa isa = best_isa();  // each has what those before it have
-  if (isa >= Isa::kAvx512) return sampling_loops_avx512();
-  return isa >= Isa::kAvx2 ? sampling_loops_avx2() : sampling_loops_plain();
+  return widest(best_isa(), sampling_loops_plain, sampling_loops_avx2, sampling_loops_avx512)();
 }
 
 // Calls visit(logits, weights, sum of the weights) for each block in turn, until it returns false.
