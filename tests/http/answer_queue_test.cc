@@ -57,7 +57,9 @@ TEST_F(AnswerQueueTest, CountsWhatIsTakenAndNotSentAsPending) {
 TEST_F(AnswerQueueTest, AnEndsLastPieceCountsAsAnyOther) {
   AnswerQueue answer = queue(100);
   answer.begin_stream({});
+  answer.sent(answer.take().bytes.size());
   answer.write(std::string(1000, 'x'));
+  EXPECT_FALSE(answer.overflowed());
   answer.end_stream("one more");
   EXPECT_TRUE(answer.overflowed());
   EXPECT_TRUE(answer.take().cut_off);
